@@ -1,0 +1,1 @@
+"""What is kept and fetched: databases, passages, memories, history."""

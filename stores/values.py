@@ -1,0 +1,195 @@
+"""What crosses the boundary of this package: frozen dataclasses, nothing of Chroma's or SQLAlchemy's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+Value = str | int | float | bool | None
+"""One cell of a table: dates and decimals arrive as ISO text and numbers, bytes as a short note."""
+
+Embed = Callable[[Sequence[str]], "npt.NDArray[np.float32]"]
+"""Texts to unit vectors, shape (n, dimensions)."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of a query. `truncated` says that there were more than the cap."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Value, ...], ...]
+    truncated: bool = False
+
+
+@dataclass(frozen=True)
+class ColumnInfo:
+    """A column as the database describes it. `references` is "table.column" for a foreign key."""
+
+    name: str
+    type: str
+    primary_key: bool = False
+    nullable: bool = True
+    references: str | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True)
+class TableInfo:
+    """A table or view with its columns, a few sample rows and its number of rows (None where not counted)."""
+
+    name: str
+    columns: tuple[ColumnInfo, ...]
+    sample_rows: tuple[tuple[Value, ...], ...] = ()
+    row_count: int | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What the model may know of a database. `dialect` is sqlglot's name for it (sqlite, postgres, mysql).
+
+    `fingerprint` changes when tables or columns change.
+    """
+
+    dialect: str
+    tables: tuple[TableInfo, ...]
+    fingerprint: str
+
+    def table(self, name: str) -> TableInfo | None:
+        """The table of that name, whatever its case."""
+        return next((t for t in self.tables if t.name.lower() == name.lower()), None)
+
+
+@dataclass(frozen=True)
+class ValueMatch:
+    """Words of a question that stand as a value in the data: `words` as asked, `value` as stored."""
+
+    words: str
+    table: str
+    column: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document in the index. `user` is None where it is for everybody."""
+
+    id: str
+    name: str
+    path: str
+    user: str | None
+    passages: int
+    added: datetime
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A piece of a document. `location` is its page, heading or row; `score` is relevance, higher is better, 0 to 1.
+
+    `similarity` is the cosine between question and passage (0 where only keywords found it).
+    """
+
+    id: str
+    document: str
+    document_id: str
+    location: str
+    text: str
+    score: float = 0.0
+    similarity: float = 0.0
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A file that was not taken in, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What an ingestion did, each entry a file's name (refused: with the reason)."""
+
+    new: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+    passages: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class IngestProgress:
+    """Given to a progress callback: file `done` of `total`, the one now being read."""
+
+    done: int
+    total: int
+    path: str
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A statement kept about one user. `source` is the message it came from, `said_at` when it was said."""
+
+    id: str
+    user: str
+    text: str
+    said_at: datetime
+    source: str | None = None
+    score: float = 0.0
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """A conversation's line in a list."""
+
+    id: str
+    user: str
+    title: str
+    created: datetime
+    updated: datetime
+    messages: int
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of a conversation; `answer` is the whole answer as JSON for what the assistant said."""
+
+    id: str
+    conversation: str
+    role: Literal["user", "assistant"]
+    text: str
+    created: datetime
+    answer: str | None = None
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What a user said of an answer."""
+
+    answer_id: str
+    user: str
+    score: Literal[-1, 1]
+    comment: str | None
+    corrected_sql: str | None
+    created: datetime
+
+
+@dataclass(frozen=True)
+class Example:
+    """An approved question with its SQL, tied to the schema that it was asked on."""
+
+    id: str
+    question: str
+    sql: str
+    fingerprint: str
+    user: str
+    created: datetime
+    score: float = field(default=0.0, compare=False)
