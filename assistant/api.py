@@ -1,0 +1,259 @@
+"""The public API: `Assistant`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from assistant.home import Home
+from assistant.sample import workspace
+from assistant.settings import Settings
+from assistant.stream import Stream
+from assistant.turns import Turns
+from assistant.wiring import Models, assemble, open_database, workspace_database
+from graphs.values import Answer, Done, Event
+from stores.errors import AssistantError
+from stores.values import Conversation, Example, Feedback, IngestProgress, Message
+
+if TYPE_CHECKING:
+    from assistant.models.files import Progress
+    from stores.documents import Documents
+    from stores.examples import Examples
+    from stores.memories import Memories
+
+USERS = 200
+"""Most users offered by `users()`."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What the assistant runs on, for a page to show. `ready` is False while model files are missing."""
+
+    ready: bool
+    model: str
+    model_loaded: bool
+    database: str | None
+    documents: int
+
+
+class Conversations:
+    """The conversations of each user; another's are not found."""
+
+    def __init__(self, turns: Turns, history: Any) -> None:
+        self._turns = turns
+        self._history = history
+
+    def all(self, *, user: str = "local", query: str | None = None) -> list[Conversation]:
+        """This user's conversations, the latest first; `query` searches titles and messages."""
+        found: list[Conversation] = self._history.all(user=user, query=query)
+        return found
+
+    def messages(self, id: str, *, user: str = "local") -> list[Message]:  # noqa: A002 - the public name
+        """The messages of a conversation, oldest first. Raises `NotFound`."""
+        found: list[Message] = self._history.messages(id, user=user)
+        return found
+
+    def rename(self, id: str, title: str, *, user: str = "local") -> None:  # noqa: A002
+        """Give a conversation another title. Raises `NotFound`."""
+        self._history.rename(id, title, user=user)
+
+    def delete(self, id: str, *, user: str = "local") -> None:  # noqa: A002
+        """Delete a conversation with everything the graph kept of it. Raises `NotFound`."""
+        self._history.delete(id, user=user)
+        self._turns.forget(id)
+
+    def export(self, id: str, *, user: str = "local", format: Literal["markdown", "json"] = "markdown") -> str:  # noqa: A002
+        """A conversation as text. Raises `NotFound`."""
+        text: str = self._history.export(id, user=user, format=format)
+        return text
+
+
+class Assistant:
+    """One conversation over a database, documents and memory, on a local model.
+
+    One instance serves many threads. Use it as a context manager, or call `close()`.
+    Raises `StoreUnavailable` where the home is in use or cannot be written; nothing is downloaded
+    and no model loaded before `prepare` or the first question.
+    """
+
+    def __init__(
+        self, settings: Settings | None = None, *, today: Callable[[], date] = date.today, models: Models | None = None
+    ) -> None:
+        self.settings = settings or Settings()
+        self._today = today
+        self._own_models = models is None
+        home = Home(self.settings.home)
+        try:
+            self._models = models or Models(
+                self.settings, home.prefixes if self.settings.model.keep_prefixes_on_disk else None
+            )
+            self._parts = assemble(self.settings, home, self._models)
+        except BaseException:
+            home.close()
+            raise
+        self._turns = Turns(self._parts, self.settings, today)
+        self.conversations = Conversations(self._turns, self._parts.history)
+
+    def __enter__(self) -> Assistant:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the stores and free the model."""
+        self._parts.close()
+        if self._own_models:
+            self._models.close()
+
+    def with_settings(self, settings: Settings) -> Assistant:
+        """Another workspace on the models that this one has loaded; its home must be another folder."""
+        return Assistant(settings, today=self._today, models=self._models)
+
+    # Turns
+
+    def stream(
+        self, question: str, *, user: str = "local", conversation: str | None = None, words: bool = True
+    ) -> Stream:
+        """The events of one turn; closing the stream stops the model within a second.
+
+        `words=False` only looks things up: it ends once the rows or passages are found.
+        """
+        return Stream(
+            lambda emit, cancelled: self._turns.run(
+                question, user=user, conversation=conversation, words=words, emit=emit, cancelled=cancelled
+            )
+        )
+
+    def ask(self, question: str, *, user: str = "local", conversation: str | None = None, words: bool = True) -> Answer:
+        """One turn. Raises `AssistantError`."""
+        with self.stream(question, user=user, conversation=conversation, words=words) as events:
+            return _last(list(events))
+
+    async def astream(
+        self, question: str, *, user: str = "local", conversation: str | None = None, words: bool = True
+    ) -> AsyncIterator[Event]:
+        """As `stream`; cancelling the task or closing the iterator stops the model."""
+        with self.stream(question, user=user, conversation=conversation, words=words) as events:
+            while (event := await asyncio.to_thread(next, events, None)) is not None:
+                yield event
+
+    async def aask(
+        self, question: str, *, user: str = "local", conversation: str | None = None, words: bool = True
+    ) -> Answer:
+        """As `ask`."""
+        return _last(
+            [event async for event in self.astream(question, user=user, conversation=conversation, words=words)]
+        )
+
+    # What is kept
+
+    @property
+    def documents(self) -> Documents:
+        """The documents: `add`, `sync`, `search`, `all`, `remove`."""
+        return self._parts.documents
+
+    @property
+    def memories(self) -> Memories:
+        """The memories: `add`, `search`, `all`, `forget`, `forget_all`."""
+        return self._parts.memories
+
+    @property
+    def examples(self) -> Examples:
+        """The approved examples: `all`, `remove`."""
+        return self._parts.examples
+
+    def feedback(
+        self,
+        answer_id: str,
+        *,
+        user: str,
+        score: Literal[-1, 1],
+        comment: str | None = None,
+        corrected_sql: str | None = None,
+    ) -> Example | None:
+        """Keep what a user thinks of an answer; approved or corrected SQL becomes an example, which is returned.
+
+        Raises `NotFound` for another's answer, `QueryRejected` where the corrected SQL does not run.
+        """
+        parts = self._parts
+        asked, answered = parts.history.exchange(answer_id, user=user)
+        if corrected_sql and parts.database:
+            parts.database.run(corrected_sql, user=user)  # an example must run before it teaches
+        parts.history.add_feedback(Feedback(answer_id, user, score, comment, corrected_sql, datetime.now(UTC)))
+        from assistant.serialise import answer_from_json
+
+        approved = answer_from_json(answered.answer).sql if answered.answer and score > 0 else None
+        query = corrected_sql or approved
+        if not query or not parts.database:
+            return None
+        return parts.examples.add(asked.text, query, fingerprint=parts.database.schema().fingerprint, user=user)
+
+    # The workspace
+
+    def prepare(
+        self,
+        progress: Callable[[Progress], None] | None = None,
+        ingesting: Callable[[IngestProgress], None] | None = None,
+    ) -> None:
+        """Fetch the models that are missing and set up the sample workspace where nothing else is configured.
+
+        Raises `ModelUnavailable`, `ModelFileCorrupt`, `StoreUnavailable`.
+        """
+        for name in self._models.wanted:
+            self._models.files.ensure(name, progress)
+        if self.settings.database.url or not self.settings.sample:
+            return
+        sample = workspace.set_up(self._parts.home.path)
+        self._parts.documents.add(sample.handbook, progress=ingesting)
+        if self._parts.database is None:
+            url, self._parts.user_column = workspace_database(self.settings, self._parts.home.path)
+            self._parts.database = open_database(self.settings, url) if url else None
+
+    def load(self) -> None:
+        """Load the language model and read the prompts that never change, so that the first question is quick."""
+        chat = self._models.chat()
+        if hasattr(chat, "warm"):
+            for system in self._turns.prefixes():
+                chat.warm(system)
+
+    def state(self) -> State:
+        """What the assistant runs on."""
+        settings, database = self.settings, self._parts.database
+        return State(
+            ready=not self._models.missing(),
+            model=settings.model.server_model if settings.model.server_url else settings.model.name,
+            model_loaded=self._models.loaded,
+            database=database.name if database else None,
+            documents=len(self._parts.documents.all()),
+        )
+
+    def users(self) -> list[tuple[str, str]]:
+        """(id, label) of the users that the database's user column knows, after ("local", …)."""
+        local = [("local", "local (nobody in the database)")]
+        database, column = self._parts.database, self._parts.user_column
+        if database is None or not column:
+            return local
+        from assistant.people import people
+
+        return local + people(database, column, USERS)
+
+    def suggestions(self) -> tuple[str, ...]:
+        """Questions to begin with, from the workspace at hand."""
+        database = self._parts.database
+        if not self.settings.database.url and database:
+            return workspace.suggestions()
+        tables = database.schema().tables[:2] if database else ()
+        asks = [f"How many {table.name.replace('_', ' ')} are there?" for table in tables]
+        asks += [f"What does {document.name} say?" for document in self._parts.documents.all()[:2]]
+        return (*asks, "Please remember that …", "What do you know about me?")
+
+
+def _last(events: list[Event]) -> Answer:
+    last = events[-1] if events else None
+    if not isinstance(last, Done):
+        raise AssistantError("The turn ended without an answer. Ask again.")
+    return last.answer

@@ -1,0 +1,159 @@
+"""One turn from question to answer: history before and after, the graph in between."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import date
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import Command
+
+from assistant.serialise import answer_to_json
+from assistant.settings import Settings
+from assistant.wiring import Parts
+from graphs import prompts
+from graphs.errors import QuestionTooLong, TurnCancelled
+from graphs.relevance import OUTLINE
+from graphs.sql import SCHEMA_TABLES
+from graphs.state import State
+from graphs.turn import Bounds, Services, Turn
+from graphs.values import Answer, Done, Event
+from stores.errors import AssistantError, NotFound
+
+TITLE = 60
+"""Characters of the first question that name a conversation."""
+
+
+class Turns:
+    """Runs turns over the parts it is given; turns of one conversation wait for each other."""
+
+    def __init__(self, parts: Parts, settings: Settings, today: Callable[[], date]) -> None:
+        self._parts = parts
+        self._settings = settings
+        self._today = today
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def run(
+        self,
+        question: str,
+        *,
+        user: str,
+        conversation: str | None,
+        words: bool,
+        emit: Callable[[Event], None],
+        cancelled: threading.Event,
+    ) -> None:
+        """One turn, told through `emit`; ends with `Done`. Raises `AssistantError`."""
+        question = self._checked(question, user)
+        conversation = conversation or uuid.uuid4().hex
+        with self._locks[conversation]:
+            history = self._parts.history
+            history.ensure(conversation, user=user, title=_title(question))
+            question_id = history.begin(conversation, user=user, question=question)
+            turn = self._turn(user, conversation, question_id, words, emit, cancelled)
+            try:
+                answer = self._answer(question, turn)
+            except TurnCancelled:
+                if turn.text:  # what was shown is kept
+                    history.finish(question_id, answer_id=uuid.uuid4().hex, text="".join(turn.text), answer_json=None)
+                raise
+            history.finish(question_id, answer_id=answer.id, text=answer.text, answer_json=answer_to_json(answer))
+        emit(Done(answer))
+
+    def _checked(self, question: str, user: str) -> str:
+        question = question.strip()
+        if not question:
+            raise AssistantError("The question is empty. Type what you would like to know.")
+        if not user:
+            raise NotFound("A turn needs a user; leave it out for the local one.")
+        most = self._settings.conversation.max_question
+        if len(question) > most:
+            raise QuestionTooLong(
+                f"The question has {len(question):,} characters; at most {most:,} are read. Shorten it, or add the text as a document and ask about that."
+            )
+        return question
+
+    def _turn(
+        self,
+        user: str,
+        conversation: str,
+        question_id: str,
+        words: bool,
+        emit: Callable[[Event], None],
+        cancelled: threading.Event,
+    ) -> Turn:
+        settings, parts = self._settings, self._parts
+        services = Services(
+            model=parts.models.chat(),
+            documents=parts.documents,
+            memories=parts.memories,
+            history=parts.history,
+            examples=parts.examples,
+            database=parts.database,
+            user_column=parts.user_column,
+        )
+        bounds = Bounds(
+            recent_turns=settings.conversation.recent_turns,
+            memories=settings.conversation.memories,
+            passages=settings.documents.passages,
+            repairs=settings.database.repairs,
+            clarify=settings.conversation.clarify,
+            max_tokens=settings.sampling.max_tokens,
+        )
+        return Turn(services, user, conversation, question_id, emit, cancelled, self._today(), bounds, words)
+
+    def _answer(self, question: str, turn: Turn) -> Answer:
+        graph = self._parts.graph
+        config: RunnableConfig = {"configurable": {"thread_id": turn.conversation}}
+        waiting = bool(graph.get_state(config).interrupts)
+        # An interrupted turn goes on with the reply; everything else starts afresh.
+        given: Any = Command(resume=question) if waiting else {"question": question}
+        state = graph.invoke(given, config, context=turn, durability="exit")
+        asked = state.get("__interrupt__")
+        if asked:
+            value = asked[0].value
+            turn.say(value["question"])
+            return self._made(turn, state, choices=tuple(value["choices"]))
+        return self._made(turn, state)
+
+    def _made(self, turn: Turn, state: State, choices: tuple[str, ...] = ()) -> Answer:
+        return Answer(
+            id=uuid.uuid4().hex,
+            text="".join(turn.text),
+            route=state["route"],
+            conversation=turn.conversation,
+            sql=state["sql"],
+            table=state["table"],
+            citations=tuple(state["citations"]),
+            memories=tuple(state["used_memories"]),
+            grounded=state["grounded"],
+            attempts=tuple(state["attempts"]),
+            choices=choices,
+            usage=turn.meter.usage(),
+        )
+
+    def prefixes(self) -> list[str]:
+        """The system messages of the agents, which never change while the workspace stays as it is."""
+        parts = self._parts
+        schema = parts.database.schema() if parts.database else None
+        outline = parts.documents.outline(user="", limit=OUTLINE)
+        found = [prompts.route_system(schema=schema, outline=outline)]
+        if schema and len(schema.tables) <= SCHEMA_TABLES:
+            found.append(prompts.sql_system(schema=schema, tables=schema.tables))
+        return [*found, prompts.ROWS_SYSTEM, prompts.DOCUMENTS_SYSTEM, prompts.CHAT_SYSTEM]
+
+    def forget(self, conversation: str) -> None:
+        """Drop what the graph keeps of a conversation."""
+        saver = self._parts.graph.checkpointer
+        with suppress(AttributeError):  # a graph without a checkpointer keeps nothing
+            saver.delete_thread(conversation)  # type: ignore[union-attr]
+
+
+def _title(question: str) -> str:
+    line = " ".join(question.split())
+    return line if len(line) <= TITLE else line[: TITLE - 1] + "…"

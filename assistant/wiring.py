@@ -1,0 +1,188 @@
+"""The one place that builds concrete things; everything else is given what it needs."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.sqlite import SqliteSaver
+
+from assistant.errors import ModelUnavailable
+from assistant.home import Home
+from assistant.models.files import ModelFiles
+from assistant.sample import workspace
+from assistant.settings import Settings
+from graphs.graph import Graph, build
+from stores.database import Database
+from stores.documents import Documents
+from stores.examples import Examples
+from stores.history import History
+from stores.memories import Memories
+from stores.vectors import open_client
+
+if TYPE_CHECKING:
+    from assistant.models.embeddings import OnnxEmbedder
+
+# What may stand in a checkpoint besides plain values.
+_CHECKPOINTED = [("stores.values", name) for name in ("Memory", "Message", "Passage", "Table", "ValueMatch")] + [
+    ("graphs.values", name) for name in ("Attempt", "Citation")
+]
+
+
+class Models:
+    """The models, each loaded when first needed and shared by every Assistant that was made from it."""
+
+    def __init__(self, settings: Settings, prefixes: Path | None) -> None:
+        self._settings = settings
+        self._prefixes = prefixes
+        self._lock = threading.RLock()
+        self._chat: Any = None
+        self._embedder: OnnxEmbedder | None = None
+        model = settings.model
+        self.files = ModelFiles(settings.models_directory, sources=model.sources, hub_endpoint=model.hub_endpoint)
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The names of the files that are needed."""
+        settings = self._settings
+        own = () if settings.model.server_url else (settings.model.name,)
+        return (*own, settings.embedding.name)
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the language model is in memory."""
+        return self._chat is not None
+
+    def missing(self) -> list[str]:
+        """Which of the files are not there."""
+        return [name for name in self.wanted if self.files.path(name) is None]
+
+    def _path(self, name: str) -> Path:
+        path = self.files.path(name)
+        if path is None:
+            raise ModelUnavailable(
+                f"The model {name} is not on this machine. Fetch it with: assistant models pull {name}"
+            )
+        return path
+
+    def chat(self) -> Any:
+        """The chat model; loading takes seconds."""
+        with self._lock:
+            if self._chat is None:
+                from assistant.models.load import load_chat
+
+                settings = self._settings
+                path = None if settings.model.server_url else self._path(settings.model.name)
+                self._chat = load_chat(settings, path, prefixes=self._prefixes)
+            return self._chat
+
+    def embedder(self) -> OnnxEmbedder:
+        """The embedding model."""
+        with self._lock:
+            if self._embedder is None:
+                from assistant.models.load import load_embedder
+
+                self._embedder = load_embedder(self._settings, self._path(self._settings.embedding.name))
+            return self._embedder
+
+    def embed(self, texts: Any) -> Any:
+        """Texts to unit vectors (see `stores.values.Embed`)."""
+        return self.embedder()(texts)
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a text as the embedding model counts them."""
+        return self.embedder().count_tokens(text)
+
+    def close(self) -> None:
+        """Free the model."""
+        with self._lock:
+            if self._chat is not None:
+                self._chat.close()
+                self._chat = None
+
+
+class LazyEmbed:
+    """`Models.embed` as a callable that also counts tokens, loaded when first used."""
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+
+    def __call__(self, texts: Any) -> Any:
+        return self._models.embed(texts)
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a text as the embedding model counts them."""
+        return self._models.count_tokens(text)
+
+
+@dataclass
+class Parts:
+    """Everything concrete that one Assistant stands on."""
+
+    home: Home
+    models: Models
+    history: History
+    documents: Documents
+    memories: Memories
+    examples: Examples
+    graph: Graph
+    checkpoints: sqlite3.Connection
+    database: Database | None
+    user_column: str | None
+
+    def close(self) -> None:
+        """Close all but the models."""
+        if self.database:
+            self.database.close()
+        self.documents.close()
+        self.checkpoints.close()
+        self.home.close()
+
+
+def assemble(settings: Settings, home: Home, models: Models) -> Parts:
+    """Open the stores and draw the graph."""
+    embed = LazyEmbed(models)
+    client = open_client(home.index)
+    limits = settings.documents
+    checkpoints = sqlite3.connect(home.checkpoints, check_same_thread=False)
+    saver = SqliteSaver(checkpoints, serde=JsonPlusSerializer(allowed_msgpack_modules=_CHECKPOINTED))
+    url, user_column = workspace_database(settings, home.path)
+    return Parts(
+        home=home,
+        models=models,
+        history=History(home.history),
+        documents=Documents(
+            home.index,
+            client,
+            embed,
+            max_megabytes=limits.max_megabytes,
+            max_pages=limits.max_pages,
+            chunk_tokens=limits.chunk_tokens,
+        ),
+        memories=Memories(client, embed),
+        examples=Examples(client, embed),
+        graph=build(saver),
+        checkpoints=checkpoints,
+        database=open_database(settings, url) if url else None,
+        user_column=user_column,
+    )
+
+
+def workspace_database(settings: Settings, home: Path) -> tuple[str | None, str | None]:
+    """(URL, user column) of the database in use: the configured one, else the sample once it is set up."""
+    if settings.database.url or not settings.sample:
+        return settings.database.url, settings.database.user_column
+    sample = home / "sample" / workspace.DATABASE
+    return (f"sqlite:///{sample.as_posix()}", workspace.USER_COLUMN) if sample.is_file() else (None, None)
+
+
+def open_database(settings: Settings, url: str) -> Database:
+    """The user's database with its limits; nothing is connected before it is asked."""
+    limits = settings.database
+    return Database(
+        url, max_rows=limits.max_rows, timeout=limits.timeout, tables=limits.tables, scopes=limits.scopes or None
+    )

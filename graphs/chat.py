@@ -1,0 +1,81 @@
+"""Talk, and the kind way back from what is off topic."""
+
+from __future__ import annotations
+
+import json
+import zlib
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langgraph.runtime import Runtime
+
+from graphs import prompts
+from graphs.sql import READ_ONLY, asks_to_write
+from graphs.state import State
+from graphs.turn import Turn
+from stores.values import Message
+
+# A joke by template: a small model's jokes are slow and seldom kind.
+JOKES = (
+    "I would look that up, but I have been offline so long that I still think the cloud is weather.",
+    "My whole world is one laptop wide, so that one is beyond my horizon. On the bright side, nobody out there knows what we talk about.",
+    "I asked the fan about it, and it only blew hot air.",
+    "I would google it, but I have never met the internet. I hear it is full of cats.",
+    "That one is above my pay grade, and I am paid in electricity.",
+    "I searched both of my rooms, the database and the bookshelf, and found only a very surprised spider.",
+    "If I knew that as well, I would have to ask for a bigger fan.",
+    "I am like a librarian who never leaves the building: brilliant between these shelves, lost at the bus stop.",
+)
+
+
+def chat(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
+    """Talk, or work on text that stands in the conversation."""
+    turn = runtime.context
+    with turn.step("chat"):
+        if asks_to_write(state["question"]):
+            turn.say(READ_ONLY)
+            return {"grounded": True}
+        human = HumanMessage(prompts.chat_question(question=state["question"], memories=state["memories"]))
+        messages = [SystemMessage(prompts.CHAT_SYSTEM), *conversation(state["recent"]), human]
+        for piece in turn.speaker.stream(messages, max_tokens=turn.bounds.max_tokens):
+            turn.say(piece)
+        return {"used_memories": state["memories"], "grounded": False}
+
+
+def conversation(recent: list[Message]) -> list[BaseMessage]:
+    """The last messages as the model reads them; an answer carries the query it ran, so that it can be explained."""
+    messages: list[BaseMessage] = []
+    for message in recent:
+        if message.role == "user":
+            messages.append(HumanMessage(message.text))
+        else:
+            query = json.loads(message.answer).get("sql") if message.answer else None
+            messages.append(AIMessage(message.text + (f"\n(The query was: {query})" if query else "")))
+    return messages
+
+
+def off_topic(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
+    """A light joke, then back to what the assistant can do."""
+    turn = runtime.context
+    with turn.step("off_topic"):
+        joke = JOKES[zlib.crc32(state["question"].encode()) % len(JOKES)]
+        turn.say(f"{joke} {way_back(turn)}")
+        return {"grounded": False}
+
+
+def way_back(turn: Turn) -> str:
+    """What this workspace can be asked about."""
+    offers = []
+    if turn.services.database:
+        names = [table.name.replace("_", " ") for table in turn.services.database.schema().tables[:4]]
+        if names:
+            offers.append(
+                f"your database ({', '.join(names)} and so on)"
+                if len(names) > 3
+                else f"your database ({', '.join(names)})"
+            )
+    documents = [document.name for document in turn.services.documents.all(user=turn.user)[:2]]
+    if documents:
+        offers.append(f"your documents (such as {' or '.join(documents)})")
+    offers.append("what you asked me to remember")
+    listed = offers[0] if len(offers) == 1 else f"{', '.join(offers[:-1])} and {offers[-1]}"
+    return f"What I do know about is {listed}. What would you like to know?"

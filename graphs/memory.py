@@ -1,0 +1,145 @@
+"""The memory agent: remember, recall, forget."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from langchain_core.messages import HumanMessage, SystemMessage
+from langgraph.runtime import Runtime
+from langgraph.types import interrupt
+
+from graphs import prompts
+from graphs.grounding import words
+from graphs.state import State
+from graphs.turn import Turn
+from stores.values import Memory
+
+Intent = Literal["remember", "recall", "forget", "other"]
+
+_FORGET = re.compile(r"^\W*(please\s+|can you\s+|could you\s+)*(forget|delete|erase|remove|drop)\b", re.IGNORECASE)
+_REMEMBER = re.compile(
+    r"^\W*((please|kindly|can you|could you|i want you to|i'd like you to|always)\s+)*"
+    r"(remember|keep in mind|bear in mind|note|make a note|take note|memori[sz]e|save|store|don't forget|do not forget)"
+    r"(\s+(this|for (me|later|next time)))?(\s+(that|of the fact that|:))?[\s:,]*",
+    re.IGNORECASE,
+)
+_ASKS = re.compile(
+    r"^\W*(what|which|who|where|when|why|how|do|does|did|have|has|am|is|are|was|were|can|could|tell me|remind me|show)\b|\?\s*$",
+    re.IGNORECASE,
+)
+_ABOUT = re.compile(
+    r"^\W*((please|can you|could you)\s+)*\w+\s+(that|about|what i (said|told you) about|the fact that|my memory of)?\s*",
+    re.IGNORECASE,
+)
+_EVERYTHING = re.compile(r"\b(everything|all)\b", re.IGNORECASE)
+_TALKS = re.compile(r"\b(talk(ed)?|discuss(ed)?|spoke|conversations?|chat(ted)?|ask(ed)?|decide[d]?)\b", re.IGNORECASE)
+
+FORGET_ALL, KEEP_ALL, NONE_OF_THESE = "Yes, forget everything", "No, keep it", "None of these"
+
+
+def memory(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
+    """Keep, tell or delete what the user told."""
+    turn = runtime.context
+    with turn.step("memory") as detail:
+        intent = intended(state["question"]) or _chosen(state, turn)
+        detail.append(intent)
+        if intent == "remember":
+            return _remember(state, turn)
+        if intent == "forget":
+            return _forget(state, turn)
+        return _recall(state, turn)
+
+
+def intended(question: str) -> Intent | None:
+    """The intent where the wording alone tells it."""
+    if _FORGET.search(question):
+        return "forget"
+    if _REMEMBER.search(question) and not question.rstrip().endswith("?"):
+        return "remember"
+    return "recall" if _ASKS.search(question) else None
+
+
+def _chosen(state: State, turn: Turn) -> Intent:
+    intents: list[Intent] = ["remember", "recall", "forget", "other"]
+    found = turn.speaker.choose(
+        [SystemMessage(prompts.MEMORY_INTENT_SYSTEM), HumanMessage(state["question"])], list(intents)
+    )
+    return max(intents, key=lambda intent: found[intent])
+
+
+def statement(question: str) -> str:
+    """What is to be kept: the user's own words without the request."""
+    rest = _REMEMBER.sub("", question, count=1).strip()
+    return (rest[:1].upper() + rest[1:]) if rest else question.strip()
+
+
+def _remember(state: State, turn: Turn) -> dict[str, object]:
+    kept = turn.services.memories.add(statement(state["question"]), user=turn.user, source=turn.question_id)
+    turn.say(f'I\'ll remember that: {kept.text.rstrip(".")}. Say "forget that" if it should go again.')
+    return {"used_memories": [kept], "grounded": True}
+
+
+def _recall(state: State, turn: Turn) -> dict[str, object]:
+    question = state["question"]
+    memories = turn.services.memories
+    told = memories.all(user=turn.user)[:30] if len(words(question)) <= 2 else state["memories"]
+    talks: list[str] = []
+    if _TALKS.search(question):
+        past = turn.services.history.all(user=turn.user)
+        talks = [f"{c.updated:%d %B %Y}: {c.title}" for c in past if c.id != turn.conversation][:8]
+    if not told and not talks:
+        turn.say('You have not told me anything about that yet. Say "remember that …" and I will keep it.')
+        return {"grounded": False}
+    human = HumanMessage(prompts.memory_question(question=question, memories=told, talks=talks))
+    for piece in turn.speaker.stream([SystemMessage(prompts.MEMORY_SYSTEM), human], max_tokens=160):
+        turn.say(piece)
+    return {"used_memories": list(told), "grounded": True}
+
+
+def _forget(state: State, turn: Turn) -> dict[str, object]:
+    memories = turn.services.memories
+    kept = memories.all(user=turn.user)
+    about = _ABOUT.sub("", state["question"], count=1)
+    if not kept:
+        turn.say("There is nothing to forget: I keep nothing about you.")
+        return {"grounded": True}
+    if _EVERYTHING.search(state["question"]) and len(words(about)) <= 2:
+        return _forget_everything(turn, kept)
+    chosen = _which(about, kept, turn)
+    if chosen is None:
+        turn.say("Then I keep everything as it is.")
+        return {"grounded": True}
+    memories.forget(chosen.id, user=turn.user)
+    turn.say(f'I have forgotten: "{chosen.text}". To undo that, say: remember that {chosen.text}')
+    return {"used_memories": [chosen], "grounded": True}
+
+
+def _which(about: str, kept: list[Memory], turn: Turn) -> Memory | None:
+    """The memory that is meant; the user is asked unless exactly one fits the words."""
+    wanted = words(about)
+    if not wanted:
+        return kept[0]  # "forget that": what was told last
+    shared = {m.id: len(wanted & words(m.text)) for m in kept}
+    most = max(shared.values())
+    fitting = [m for m in kept if most and shared[m.id] == most]
+    if len(fitting) == 1:
+        return fitting[0]
+    offered = (fitting or turn.services.memories.search(about, user=turn.user, k=3))[:5]
+    reply = str(
+        interrupt(
+            {"question": "Which of these shall I forget?", "choices": [*(m.text for m in offered), NONE_OF_THESE]}
+        )
+    )
+    return next((m for m in offered if m.text.casefold() == reply.strip().casefold()), None)
+
+
+def _forget_everything(turn: Turn, kept: list[Memory]) -> dict[str, object]:
+    question = f"Shall I forget all {len(kept)} things that you told me? This cannot be undone."
+    if str(interrupt({"question": question, "choices": [FORGET_ALL, KEEP_ALL]})).strip() != FORGET_ALL:
+        turn.say("Then I keep everything as it is.")
+        return {"grounded": True}
+    for one in kept:
+        turn.services.memories.forget(one.id, user=turn.user)
+    turn.say("I have forgotten everything that you told me.")
+    return {"grounded": True}

@@ -1,0 +1,61 @@
+"""The first node: what bears on the question, before anything is decided."""
+
+from __future__ import annotations
+
+import re
+
+from langgraph.runtime import Runtime
+
+from graphs.state import State, fresh
+from graphs.turn import Turn
+from stores.values import Message, Passage
+
+# Words by which a question leans on the one before it.
+_LEANING = re.compile(
+    r"^\s*(and|but|so|or|then|also|what about|how about|which of|only)\b|\b(it|its|that|this|those|these|them|they|their|he|she|his|her|ones?|there|same|instead|previous|above)\b",
+    re.IGNORECASE,
+)
+
+
+def recall(state: State, runtime: Runtime[Turn]) -> State:
+    """Fetch memories, the conversation so far, stored values and the nearest passages."""
+    turn = runtime.context
+    services, bounds = turn.services, turn.bounds
+    new = fresh(state["question"])
+    question = new["question"]
+    with turn.step("recall") as detail:
+        new["recent"] = [
+            m
+            for m in services.history.recent(turn.conversation, user=turn.user, turns=bounds.recent_turns)
+            if m.id != turn.question_id
+        ]
+        new["memories"] = services.memories.search(question, user=turn.user, k=bounds.memories)
+        if services.database:
+            new["values"] = services.database.find_values(question, user=turn.user)
+        new["nearest"] = search(turn, standalone(question, new["recent"]))
+        detail.append(f"{len(new['memories'])} memories, {len(new['recent'])} earlier messages")
+    return new
+
+
+def search(turn: Turn, query: str) -> list[Passage]:
+    """The nearest passages that this user may see."""
+    return turn.services.documents.search(query, user=turn.user, k=turn.bounds.passages)
+
+
+def leans(question: str) -> bool:
+    """Whether a question seems to need the one before it to be understood."""
+    return len(question.split()) <= 4 or bool(_LEANING.search(question))
+
+
+def previous_question(recent: list[Message]) -> str | None:
+    """The last thing the user asked in this conversation."""
+    return next((m.text for m in reversed(recent) if m.role == "user"), None)
+
+
+def standalone(question: str, recent: list[Message]) -> str:
+    """The question as a search query that can be understood alone: a follow-up carries the question before it.
+
+    No model is asked: joining the two costs nothing, and a search does not mind two questions.
+    """
+    before = previous_question(recent)
+    return f"{before} {question}" if before and leans(question) else question

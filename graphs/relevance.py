@@ -1,0 +1,78 @@
+"""Who answers: one constrained token with a probability."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Literal, cast
+
+from langchain_core.messages import HumanMessage, SystemMessage
+from langgraph.runtime import Runtime
+from langgraph.types import Command, interrupt
+
+from graphs import prompts
+from graphs.recall import leans
+from graphs.state import State
+from graphs.turn import Turn
+from graphs.values import ROUTES, Route
+
+OUTLINE = 40
+"""Documents that the relevance agent is told of."""
+CLARIFY = "Where should I look for that?"
+CHOICES: dict[str, Route] = {"In the database": "sql", "In the documents": "documents", "In both": "both"}
+
+
+def relevance(state: State, runtime: Runtime[Turn]) -> State:
+    """Sort the question onto a route; routes that a workspace cannot serve are not offered."""
+    turn = runtime.context
+    with turn.step("relevance") as detail:
+        routes = possible(turn)
+        found = turn.speaker.choose(messages(state, turn, routes), routes)
+        ranked = sorted(found, key=lambda r: found[r], reverse=True)
+        best, second = cast(Route, ranked[0]), cast(Route, ranked[1])
+        detail.append(f"{best} ({found[best]:.0%})")
+        close = found[best] - found[second] < turn.bounds.clarify
+        doubt: list[Route] = [best, second] if close and {best, second} == {"sql", "documents"} else []
+        return {"question": state["question"], "route": best, "doubt": doubt}
+
+
+def possible(turn: Turn) -> list[Route]:
+    """The routes this workspace can serve."""
+    missing: set[Route] = set()
+    if turn.services.database is None:
+        missing |= {"sql", "both"}
+    if not turn.services.documents.all(user=turn.user):
+        missing |= {"documents", "both"}
+    return [route for route in ROUTES if route not in missing]
+
+
+def messages(state: State, turn: Turn, routes: Sequence[str]) -> list[SystemMessage | HumanMessage]:
+    """The relevance agent's prompt."""
+    database = turn.services.database
+    # The outline in the shared prefix holds what everybody may see; a user's own documents stand in the hints.
+    outline = turn.services.documents.outline(user="", limit=OUTLINE)
+    system = prompts.route_system(schema=database.schema() if database else None, outline=outline)
+    earlier = state["recent"] if leans(state["question"]) else []
+    human = prompts.route_question(question=state["question"], hints=hints(state), earlier=earlier, routes=routes)
+    return [SystemMessage(system), HumanMessage(human)]
+
+
+def hints(state: State) -> list[str]:
+    """What a look into the stores found, each as one line."""
+    found = [f"'{v.value}' is a {v.column} in the table {v.table}" for v in state["values"][:3]]
+    near = state["nearest"][:1]
+    if near and near[0].similarity >= 0.35:
+        text = re.sub(r"\s+", " ", near[0].text)[:120]
+        closeness = "answers closely" if near[0].similarity >= 0.55 else "is near"
+        found.append(f"the document {near[0].document} {closeness}: {text}")
+    return found
+
+
+def clarify(state: State, runtime: Runtime[Turn]) -> Command[Literal["recall", "sql", "documents"]]:
+    """Ask the user where to look; an answer that is none of the choices is taken as a new question."""
+    reply = str(interrupt({"question": CLARIFY, "choices": list(CHOICES)}))
+    route = next((r for label, r in CHOICES.items() if label.casefold() == reply.strip().casefold()), None)
+    if route is None:
+        return Command(goto="recall", update={"question": reply})
+    goto = ["sql", "documents"] if route == "both" else [route]
+    return Command(goto=cast("Sequence[Literal['sql', 'documents']]", goto), update={"route": route, "doubt": []})

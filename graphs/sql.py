@@ -1,0 +1,164 @@
+"""The SQL agent: write under the schema, check, run, repair."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langgraph.runtime import Runtime
+
+from graphs import prompts
+from graphs.recall import leans
+from graphs.state import State
+from graphs.turn import Database, Turn
+from graphs.values import Attempt
+from stores.errors import DatabaseUnavailable, QueryFailed, QueryRejected, QueryTimeout
+from stores.values import Message, Schema, Table, TableInfo
+
+_TIME = re.compile(
+    r"\b(today|tonight|now|current(ly)?|this|last|past|previous|next|recent(ly)?|latest|yesterday|tomorrow|ago|since|until|so far|year|month|week|day|quarter)s?\b",
+    re.IGNORECASE,
+)
+_SELF = re.compile(r"\b(i|me|my|mine|myself|i'm|i've)\b", re.IGNORECASE)
+_FENCE = "```"
+SCHEMA_TABLES = 40
+"""Most tables shown to the model at once; those that share words with the question come first."""
+
+READ_ONLY = "I can only read the database, so nothing was changed. Ask me what you would like to know about it instead."
+_WRITES = re.compile(
+    r"\b(insert\s+into|update\s+\w+\s+set|delete\s+from|drop\s+(table|view|index)|alter\s+table|create\s+(table|view|index)|truncate|attach|pragma|replace\s+into|vacuum|grant|copy)\b",
+    re.IGNORECASE,
+)
+
+
+def asks_to_write(text: str) -> bool:
+    """Whether a text contains a statement that would change a database."""
+    return bool(_WRITES.search(text))
+
+
+def sql(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
+    """Answer the question with the rows of one read-only query."""
+    turn = runtime.context
+    database = turn.services.database
+    assert database is not None  # the route is not offered without one
+    with turn.step("sql") as detail:
+        try:
+            found = _write_and_run(state, turn, database)
+        except DatabaseUnavailable as error:
+            found = {"notice": str(error)}
+        table, attempts = found.get("table"), found.get("attempts")
+        if isinstance(attempts, list) and attempts:
+            detail.append(attempts[-1].sql)
+        if isinstance(table, Table):
+            detail.append(f"{len(table.rows)}{'+' if table.truncated else ''} rows")
+        return found
+
+
+def _write_and_run(state: State, turn: Turn, database: Database) -> dict[str, object]:
+    schema = database.schema()
+    messages = prompt(state, turn, schema)
+    attempts: list[Attempt] = []
+    for _ in range(turn.bounds.repairs + 1):
+        query = write(turn, messages)
+        if any(attempt.sql == query for attempt in attempts):
+            break  # the model says the same again: another try would cost time and bring nothing
+        try:
+            table = database.run(query, user=turn.user)
+        except QueryFailed as error:
+            problem = str(error)
+        except QueryRejected as error:
+            problem = str(error)
+            if asks_to_write(query):
+                return {"attempts": [*attempts, Attempt(query, problem)], "notice": READ_ONLY}
+        except QueryTimeout as error:
+            problem = str(error)
+        else:
+            attempts.append(Attempt(query))
+            return {"sql": query, "table": table, "attempts": attempts, "notice": None}
+        attempts.append(Attempt(query, problem))
+        messages = [*messages, AIMessage(fenced(query)), HumanMessage(prompts.sql_repair(problem=problem))]
+    return {"attempts": attempts, "notice": _gave_up(attempts)}
+
+
+def prompt(state: State, turn: Turn, schema: Schema) -> list[BaseMessage]:
+    """Rules and schema, the questions that this one follows on with their SQL, approved examples, the question."""
+    question = state["question"]
+    system = SystemMessage(prompts.sql_system(schema=schema, tables=linked(schema, state)))
+    shown: list[BaseMessage] = []
+    for example in turn.services.examples.search(question, fingerprint=schema.fingerprint, user=turn.user, k=3):
+        shown += [HumanMessage(example.question), AIMessage(fenced(example.sql))]
+    if leans(question):
+        for asked, query in earlier_queries(state["recent"])[-2:]:
+            shown += [HumanMessage(asked), AIMessage(fenced(query))]
+    human = prompts.sql_question(
+        question=question,
+        today=turn.today.isoformat() if _TIME.search(question) else None,
+        own_row=own_row(turn, question),
+        values=state["values"],
+    )
+    return [system, *shown, HumanMessage(human)]
+
+
+def linked(schema: Schema, state: State) -> Sequence[TableInfo]:
+    """The tables to show: all, or of a large schema those whose names and columns the question uses."""
+    if len(schema.tables) <= SCHEMA_TABLES:
+        return schema.tables
+    words = {_stem(word) for word in re.findall(r"\w+", state["question"].lower())}
+    named = {value.table for value in state["values"]}
+
+    def score(table: TableInfo) -> float:
+        parts = {_stem(p) for p in re.split(r"[_\W]+", table.name.lower())}
+        columns = {_stem(p) for c in table.columns for p in re.split(r"[_\W]+", c.name.lower())}
+        return 3 * len(words & parts) + len(words & columns) + 5 * (table.name in named)
+
+    best = sorted(schema.tables, key=lambda t: (-score(t), t.name))[: SCHEMA_TABLES // 2]
+    names = {t.name for t in best}
+    names |= {c.references.rsplit(".", 1)[0] for t in best for c in t.columns if c.references}
+    return [t for t in schema.tables if t.name in names][:SCHEMA_TABLES]
+
+
+def _stem(word: str) -> str:
+    return word[:-1] if word.endswith("s") and len(word) > 3 else word
+
+
+def own_row(turn: Turn, question: str) -> str | None:
+    """How "my" is to be read: the asking user's own row, where the workspace says which that is."""
+    column = turn.services.user_column
+    if not column or turn.user == "local" or not _SELF.search(question):
+        return None
+    value = turn.user if re.fullmatch(r"-?\d{1,18}", turn.user) else "'" + turn.user.replace("'", "''") + "'"
+    return f"{column} = {value}"
+
+
+def earlier_queries(recent: Sequence[Message]) -> list[tuple[str, str]]:
+    """(question, SQL) of the earlier turns in this conversation that ran a query."""
+    pairs = []
+    for asked, answered in pairwise(recent):
+        if asked.role == "user" and answered.role == "assistant" and answered.answer:
+            query = json.loads(answered.answer).get("sql")
+            if query:
+                pairs.append((asked.text, query))
+    return pairs
+
+
+def write(turn: Turn, messages: Sequence[BaseMessage]) -> str:
+    """One query from the model. The opening fence is given, so no prose is written around it."""
+    opened = [*messages, AIMessage(f"{_FENCE}sql\n")]
+    text = turn.speaker.write(opened, stop=[_FENCE], max_tokens=400, greedy=True)
+    return text.replace(f"{_FENCE}sql", "").strip().rstrip(";").strip()
+
+
+def fenced(query: str) -> str:
+    """A query as the model is meant to write it."""
+    return f"{_FENCE}sql\n{query}\n{_FENCE}"
+
+
+def _gave_up(attempts: Sequence[Attempt]) -> str:
+    tries = "once" if len(attempts) == 1 else f"{len(attempts)} times"
+    return (
+        f"I tried {tries} but could not write a query that works for this question. "
+        f"The last problem was: {attempts[-1].error}. It may help to name the table or the column."
+    )
