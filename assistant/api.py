@@ -19,10 +19,11 @@ from stores.errors import AssistantError
 from stores.values import Conversation, Example, Feedback, IngestProgress, Message
 
 if TYPE_CHECKING:
-    from assistant.models.files import Progress
     from stores.documents import Documents
     from stores.examples import Examples
     from stores.memories import Memories
+
+    from assistant.models.files import Progress
 
 USERS = 200
 """Most users offered by `users()`."""

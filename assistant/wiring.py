@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
+from stores.database import Database
+from stores.documents import Documents
+from stores.examples import Examples
+from stores.history import History
+from stores.memories import Memories
 
 from assistant.errors import ModelUnavailable
 from assistant.home import Home
@@ -17,11 +22,6 @@ from assistant.models.files import ModelFiles
 from assistant.sample import workspace
 from assistant.settings import Settings
 from graphs.graph import Graph, build
-from stores.database import Database
-from stores.documents import Documents
-from stores.examples import Examples
-from stores.history import History
-from stores.memories import Memories
 from stores.vectors import open_client
 
 if TYPE_CHECKING:

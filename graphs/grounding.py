@@ -94,8 +94,8 @@ def _plain_number(text: str) -> str:
 def support(sentence: str, passages: Sequence[Passage], question: str) -> Support | None:
     """The passage that best carries a sentence, or None where none carries enough of it or lacks one of its numbers."""
     said, asked = words(sentence), words(question)
-    if not said:
-        return None
+    if not said or sentence.rstrip().endswith("?"):
+        return None  # a question claims nothing
     best: Support | None = None
     for n, passage in enumerate(passages):
         there = words(f"{passage.location} {passage.text}")

@@ -1,0 +1,69 @@
+"""The check of a sentence before it is shown."""
+
+import pytest
+
+from graphs.grounding import numbers, sentences, split, stands_on_rows, support, words
+from stores.values import Passage, Table
+
+WARRANTY = Passage(
+    "1",
+    "warranty.md",
+    "d1",
+    "Repairs",
+    "Every repair carries a warranty of 24 months. Wear parts such as brake pads are covered for six months. Dr. Berg signs each form.",
+)
+PRICES = Passage("2", "prices.md", "d2", "Prices", "A full service costs 79 euros. Truing a wheel costs 18 euros.")
+
+
+def test_a_sentence_is_released_when_the_next_begins() -> None:
+    pieces = iter(["It costs 79", " euros. Mr. Berg", " signs. Done"])
+    found = sentences(pieces)
+    assert next(found) == "It costs 79 euros."
+    assert list(found) == ["Mr. Berg signs.", "Done"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("One. Two! Three?", ["One.", "Two!", "Three?"]),
+        ("It costs 1,250.50 euros. Ask Dr. Berg.", ["It costs 1,250.50 euros.", "Ask Dr. Berg."]),
+        ("", []),
+        ("- a\n- b", ["- a", "- b"]),
+    ],
+)
+def test_split(text: str, expected: list[str]) -> None:
+    assert split(text) == expected
+
+
+def test_numbers_are_written_one_way() -> None:
+    assert numbers("1,250.50 and 1250.5, 007 and 18.00, on 2026-10-31") == {"1250.5", "7", "18", "2026", "10", "31"}
+
+
+def test_endings_do_not_matter() -> None:
+    assert words("the repairs were covered") == words("a repair covers")
+
+
+def test_a_sentence_is_carried_by_its_passage_and_quotes_it() -> None:
+    found = support("Repairs have a warranty of 24 months.", [PRICES, WARRANTY], "How long is the warranty?")
+    assert found is not None
+    assert found.passage == 1
+    assert found.quote == "Every repair carries a warranty of 24 months."
+
+
+@pytest.mark.parametrize(
+    "invented",
+    [
+        "The warranty is 36 months.",  # a number that stands nowhere
+        "Bikes are insured against theft by the city council.",
+        "How long is the warranty?",  # the question again says nothing
+    ],
+)
+def test_what_no_passage_carries_is_not_supported(invented: str) -> None:
+    assert support(invented, [WARRANTY, PRICES], "How long is the warranty on bikes?") is None
+
+
+def test_numbers_of_a_sentence_must_be_in_the_rows() -> None:
+    table = Table(("city", "total"), (("Porto", 1250.456), ("Lisbon", 3)))
+    assert stands_on_rows("Porto has 1,250.46 and Lisbon 3.", table, "totals?")
+    assert stands_on_rows("There are 2 cities, since 2024.", table, "totals since 2024?")
+    assert not stands_on_rows("Porto has 1,300.", table, "totals?")

@@ -1,0 +1,316 @@
+"""A turn over real stores of plain Python, with the model scripted."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
+
+from graphs.errors import TurnCancelled
+from graphs.graph import build
+from graphs.sql import READ_ONLY
+from graphs.turn import Bounds, Services, Turn
+from graphs.values import Event, StepFinished, StepStarted, Token
+from stores.errors import NotFound, QueryFailed, QueryRejected
+from stores.values import ColumnInfo, Conversation, Document, Example, Memory, Message, Passage, Schema, Table, TableInfo, ValueMatch
+from tests.scripted import ScriptedChat
+
+WARRANTY = Passage("p1", "warranty.md", "d1", "Repairs", "Every repair carries a warranty of 24 months.", 0.9, 0.6)
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@dataclass
+class FakeDatabase:
+    """Answers SQL from a dictionary; what is not in it fails as a database would."""
+
+    answers: dict[str, Table | Exception]
+    ran: list[str] = field(default_factory=list)
+
+    def schema(self) -> Schema:
+        columns = (ColumnInfo("id", "INTEGER", primary_key=True), ColumnInfo("city", "TEXT"))
+        return Schema("sqlite", (TableInfo("members", columns, ((1, "Porto"), (2, "Ghent")), 2),), "f1")
+
+    def run(self, sql: str, *, user: str | None = None) -> Table:
+        self.ran.append(sql)
+        found = self.answers.get(sql, QueryFailed("no such column: nope"))
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def find_values(self, question: str, *, user: str | None = None) -> list[ValueMatch]:
+        return [ValueMatch("porto", "members", "city", "Porto")] if "porto" in question.lower() else []
+
+
+@dataclass
+class FakeDocuments:
+    passages: list[Passage]
+
+    def search(self, query: str, *, user: str = "local", k: int = 5) -> list[Passage]:
+        return self.passages[:k]
+
+    def all(self, *, user: str = "local") -> list[Document]:
+        return [Document(p.document_id, p.document, p.document, None, 1, NOW) for p in self.passages]
+
+    def outline(self, *, user: str = "local", limit: int = 40) -> list[str]:
+        return [p.document for p in self.passages]
+
+
+@dataclass
+class FakeMemories:
+    kept: list[Memory] = field(default_factory=list)
+
+    def add(self, text: str, *, user: str, source: str | None = None, said_at: datetime | None = None) -> Memory:
+        self.kept.insert(0, Memory(f"m{len(self.kept)}", user, text, said_at or NOW, source))
+        return self.kept[0]
+
+    def all(self, *, user: str) -> list[Memory]:
+        return [m for m in self.kept if m.user == user]
+
+    def search(self, query: str, *, user: str, k: int = 5) -> list[Memory]:
+        return self.all(user=user)[:k]
+
+    def forget(self, id: str, *, user: str) -> Memory:  # noqa: A002
+        found = next((m for m in self.all(user=user) if m.id == id), None)
+        if found is None:
+            raise NotFound(id)
+        self.kept.remove(found)
+        return found
+
+
+@dataclass
+class FakeHistory:
+    messages: list[Message] = field(default_factory=list)
+
+    def recent(self, id: str, *, user: str, turns: int) -> list[Message]:  # noqa: A002
+        return self.messages
+
+    def all(self, *, user: str, query: str | None = None) -> list[Conversation]:
+        return []
+
+
+class NoExamples:
+    def search(self, question: str, *, fingerprint: str, user: str, k: int = 3) -> list[Example]:
+        return []
+
+
+class Bench:
+    """A graph with everything around it, ready to be asked."""
+
+    def __init__(self, answers: dict[str, Table | Exception] | None = None, passages: list[Passage] | None = None) -> None:
+        self.model = ScriptedChat()
+        self.database = FakeDatabase(answers or {})
+        self.memories = FakeMemories()
+        self.history = FakeHistory()
+        self.documents = FakeDocuments([WARRANTY] if passages is None else passages)
+        self.events: list[Event] = []
+        self.cancelled = threading.Event()
+        self.graph = build(InMemorySaver())
+
+    def ask(self, question: Any, *, user: str = "7", **options: Any) -> Any:
+        services = Services(
+            self.model, self.documents, self.memories, self.history, NoExamples(), self.database, "members.id"
+        )
+        self.turn = Turn(
+            services, user, "c1", "q1", self.events.append, self.cancelled, date(2026, 11, 21), Bounds(), **options
+        )
+        given = question if isinstance(question, Command) else {"question": question}
+        return self.graph.invoke(given, {"configurable": {"thread_id": "c1"}}, context=self.turn)
+
+    @property
+    def text(self) -> str:
+        return "".join(e.text for e in self.events if isinstance(e, Token))
+
+    @property
+    def steps(self) -> list[str]:
+        return [e.step for e in self.events if isinstance(e, StepStarted)]
+
+
+COUNT = "SELECT count(*) FROM members"
+
+
+def test_sql_writes_runs_and_says_the_rows() -> None:
+    bench = Bench({COUNT: Table(("count(*)",), ((2,),))})
+    bench.model.pick("sql").say(f"{COUNT};\n", "You have 2 members.")
+    state = bench.ask("How many members do we have?")
+    assert bench.text == "You have 2 members."
+    assert (state["sql"], state["route"], state["grounded"]) == (COUNT, "sql", True)
+    assert bench.steps == ["recall", "relevance", "sql", "answer"]
+    usage = bench.turn.meter.usage()
+    assert (usage.model_calls, usage.prompt_tokens, usage.cached_tokens) == (3, 30, 12)
+
+
+def test_sql_is_repaired_with_the_databases_own_error() -> None:
+    bench = Bench({COUNT: Table(("n",), ((2,),))})
+    bench.model.pick("sql").say("SELECT nope FROM members", COUNT, "There are 2.")
+    state = bench.ask("How many members?")
+    assert [a.error for a in state["attempts"]] == ["no such column: nope", None]
+    assert "no such column: nope" in str(bench.model.history[2][-2].content)
+
+
+def test_after_three_repairs_it_gives_up_and_says_so() -> None:
+    bench = Bench()
+    bench.model.pick("sql").say("SELECT a", "SELECT b", "SELECT c", "SELECT d")
+    state = bench.ask("How many members?")
+    assert len(state["attempts"]) == 4
+    assert state["table"] is None
+    assert not state["grounded"]
+    assert "no such column: nope" in bench.text
+
+
+def test_a_number_that_is_not_in_the_rows_is_not_said() -> None:
+    bench = Bench({COUNT: Table(("n",), ((2,),))})
+    bench.model.pick("sql").say(COUNT, "There are 17 members.")
+    bench.ask("How many members?")
+    assert bench.text == "2."
+
+
+def test_a_write_is_refused_without_a_second_try() -> None:
+    bench = Bench({"DELETE FROM members": QueryRejected("only SELECT")})
+    bench.model.pick("sql").say("DELETE FROM members")
+    bench.ask("Delete all members")
+    assert bench.text == READ_ONLY
+
+
+def test_the_current_user_and_stored_values_reach_the_sql_agent() -> None:
+    bench = Bench({COUNT: Table(("n",), ((1,),))})
+    bench.model.pick("sql").say(COUNT, "1.")
+    bench.ask("How often was I in Porto this year?")
+    asked = str(bench.model.history[1][-2].content)
+    assert "members.id = 7" in asked
+    assert "members.city has the value 'Porto'" in asked
+    assert "2026-11-21" in asked
+    assert "2026" not in str(bench.model.history[1][0].content), "the shared prefix must hold no date"
+
+
+def test_a_hostile_user_id_stays_a_value() -> None:
+    bench = Bench({COUNT: Table(("n",), ((1,),))})
+    bench.model.pick("sql").say(COUNT, "1.")
+    bench.ask("my visits", user="7' OR '1'='1")
+    assert "'7'' OR ''1''=''1'" in str(bench.model.history[1][-2].content)
+
+
+def test_documents_are_cited_with_their_own_words() -> None:
+    bench = Bench()
+    bench.model.pick("documents", "yes").say("The warranty on repairs is 24 months. It is insured by Acme.")
+    state = bench.ask("How long is the warranty?")
+    assert bench.text.startswith("The warranty on repairs is 24 months. [1]")
+    assert "Acme" not in bench.text
+    assert state["citations"][0].quote == WARRANTY.text
+    assert state["citations"][0].document == "warranty.md"
+
+
+def test_it_does_not_know_what_no_passage_says() -> None:
+    bench = Bench()
+    bench.model.pick("documents", "no")
+    state = bench.ask("Who founded the shop?")
+    assert bench.text.startswith("I don't know")
+    assert "warranty.md" in bench.text
+    assert state["citations"] == []
+
+
+def test_both_says_rows_and_passages() -> None:
+    query = "SELECT city FROM members"
+    bench = Bench({query: Table(("city",), (("Porto",),))})
+    bench.model.pick("both").say(query, "Your city is Porto. Every repair carries a warranty of 24 months.")
+    state = bench.ask("Where do I live and how long is the warranty?")
+    assert bench.text == "Your city is Porto. Every repair carries a warranty of 24 months. [1]"
+    assert state["sql"] == query
+    assert len(state["citations"]) == 1
+
+
+def test_both_routes_are_followed_when_unsure_and_the_reply_resumes_the_turn() -> None:
+    bench = Bench({COUNT: Table(("n",), ((2,),))})
+    bench.model.pick({"sql": 0.45, "documents": 0.44, "chat": 0.11}).say(COUNT, "There are 2.")
+    state = bench.ask("What about members?")
+    asked = state["__interrupt__"][0].value
+    assert "In the database" in asked["choices"]
+    state = bench.ask(Command(resume="in the database"))
+    assert state["route"] == "sql"
+    assert bench.text == "There are 2."
+
+
+def test_a_reply_that_is_no_choice_is_a_new_question() -> None:
+    bench = Bench()
+    bench.model.pick({"sql": 0.45, "documents": 0.44, "chat": 0.11}, "chat").say("Hello!")
+    bench.ask("What about members?")
+    state = bench.ask(Command(resume="Good morning to you, dear assistant"))
+    assert state["route"] == "chat"
+    assert bench.text.strip() == "Hello!"
+
+
+def test_remember_recall_forget() -> None:
+    bench = Bench()
+    bench.model.pick("memory", "memory", "memory").say("Your region is Scandinavia.")
+    bench.ask("Please remember that my sales region is Scandinavia.")
+    assert [m.text for m in bench.memories.kept] == ["My sales region is Scandinavia."]
+    state = bench.ask("What is my sales region?")
+    assert state["used_memories"][0].text == "My sales region is Scandinavia."
+    bench.ask("Forget my sales region")
+    assert bench.memories.kept == []
+    assert "To undo that" in bench.text
+
+
+def test_forget_asks_which_when_several_fit() -> None:
+    bench = Bench()
+    for text in ("My bike is red", "My bike is new"):
+        bench.memories.add(text, user="7")
+    bench.model.pick("memory")
+    state = bench.ask("Forget my bike")
+    assert state["__interrupt__"][0].value["choices"] == ["My bike is new", "My bike is red", "None of these"]
+    bench.ask(Command(resume="My bike is red"))
+    assert [m.text for m in bench.memories.kept] == ["My bike is new"]
+
+
+def test_facts_said_in_passing_are_kept_and_small_talk_is_not() -> None:
+    bench = Bench()
+    bench.model.pick("chat", "chat").say("Hi!", "Nice.")
+    bench.ask("Good morning, how are you?")
+    assert bench.memories.kept == []
+    bench.ask("My name is Ines. What a day!")
+    assert [m.text for m in bench.memories.kept] == ["My name is Ines."]
+
+
+def test_off_topic_gets_a_joke_and_a_way_back_without_the_model() -> None:
+    bench = Bench()
+    bench.model.pick("off_topic")
+    bench.ask("What is the capital of Mongolia?")
+    assert "members" in bench.text
+    assert "warranty.md" in bench.text
+    assert bench.turn.meter.model_calls == 1
+
+
+def test_only_looking_up_runs_no_wording() -> None:
+    bench = Bench({COUNT: Table(("n",), ((2,),))})
+    bench.model.pick("sql").say(COUNT)
+    state = bench.ask("How many members?", words=False)
+    assert state["table"] is not None
+    assert bench.text == ""
+
+
+def test_nothing_of_an_earlier_turn_leaks_into_the_next() -> None:
+    bench = Bench({COUNT: Table(("n",), ((2,),))})
+    bench.model.pick("sql", "chat").say(COUNT, "There are 2.", "Hello.")
+    bench.ask("How many members?")
+    state = bench.ask("Thank you so much for this, it is great")
+    assert state["sql"] is None
+    assert state["table"] is None
+
+
+def test_a_cancelled_turn_stops_at_the_next_step() -> None:
+    bench = Bench()
+    bench.cancelled.set()
+    with pytest.raises(TurnCancelled):
+        bench.ask("Hello")
+    assert bench.model.history == []
+
+
+def test_every_step_that_starts_ends() -> None:
+    bench = Bench()
+    bench.model.pick("chat").say("Hi.")
+    bench.ask("Hello")
+    assert bench.steps == [e.step for e in bench.events if isinstance(e, StepFinished)]
