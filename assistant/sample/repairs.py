@@ -123,12 +123,16 @@ def parts_used(dice: Dice, done: list[Repair], shelf: list[Part]) -> list[Repair
 
 
 def _open_days() -> Iterator[date]:
-    """Tuesday to Saturday, as the handbook says."""
     day = FIRST_DAY
     while day <= LAST_DAY:
-        if day.weekday() not in (SUNDAY, MONDAY):
+        if _is_open(day):
             yield day
         day += timedelta(days=1)
+
+
+def _is_open(day: date) -> bool:
+    """Tuesday to Saturday but for the days around the new year, as the handbook says."""
+    return day.weekday() not in (SUNDAY, MONDAY) and (1, 2) < (day.month, day.day) < (12, 24)
 
 
 def _covered(earlier: Repair, day: date) -> bool:
@@ -160,6 +164,6 @@ def labour_price(service: Service, tier: str) -> int:
 def _finished_on(dice: Dice, received: date) -> date:
     """Up to nine days later, on a day when the shop is open; the smaller of two draws, so that most are quick."""
     day = received + timedelta(days=min(dice.below(10), dice.below(10)))
-    while day.weekday() in (SUNDAY, MONDAY):
+    while not _is_open(day):
         day += timedelta(days=1)
     return day
