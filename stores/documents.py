@@ -1,0 +1,187 @@
+"""Documents: files in, passages out.
+
+SQLite holds the truth (documents, chunks, their words and vectors), Chroma a copy of the vectors to search by. A document
+is pending until both hold all of it; what a killed process left pending or half removed is cleared at the next start, and
+Chroma's copy is then made anew, because a graph file that was being written may be broken.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from stores import passages
+from stores.errors import NotFound, StoreUnavailable
+from stores.folders import resolve
+from stores.fusion import ranked, scaled, weighted, without_repeats
+from stores.ingestion import Ingestion, Limits, discard
+from stores.registry import EVERYBODY, Registry
+from stores.values import Document, Embed, IngestProgress, IngestReport, Passage
+from stores.vectors import Collection
+
+if TYPE_CHECKING:
+    from chromadb.api import ClientAPI
+
+Mode = Literal["hybrid", "dense", "keyword"]
+
+
+class Documents:
+    """An index of files. One instance serves many threads; one process at a time."""
+
+    def __init__(
+        self,
+        directory: Path,
+        client: ClientAPI,
+        embed: Embed,
+        *,
+        max_megabytes: float = 50.0,
+        max_pages: int = 2000,
+        chunk_tokens: int = 220,
+        candidates: int = 60,
+        longest_query: int = 4000,
+    ) -> None:
+        self._embed = embed
+        self._limits = Limits(max_megabytes, max_pages, chunk_tokens)
+        self._candidates = candidates
+        self._longest_query = longest_query
+        self._writing = threading.Lock()
+        self._registry = Registry(directory / "documents.sqlite")
+        try:
+            self._collection = Collection(client, "passages", sync_threshold=1000)
+            self._recover()
+        except BaseException:
+            self._registry.close()
+            raise
+
+    def close(self) -> None:
+        """Waits for a running ingestion's batch and releases the registry; the Chroma client is its opener's to close."""
+        with self._writing:
+            self._registry.close()
+
+    # Taking in
+
+    def add(
+        self,
+        *paths: str | os.PathLike[str],
+        user: str | None = None,
+        progress: Callable[[IngestProgress], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> IngestReport:
+        """Takes in files, and folders with all below them, for one user or (None) for everybody.
+
+        What cannot be read is refused with its reason, and the rest goes on. After a cancel, what the report names is in.
+        """
+        owner = _owner(user)
+        roots = [(str(resolve(path)), owner) for path in paths]
+        with self._writing:
+            for root, _ in roots:
+                if os.path.exists(root):
+                    self._registry.add_root(root, owner)
+            return self._ingestion(progress, cancelled).run(roots)
+
+    def sync(self, progress: Callable[[IngestProgress], None] | None = None, cancelled: Callable[[], bool] | None = None) -> IngestReport:
+        """Reads again all that was ever added: new, changed and removed files. A folder that is missing keeps its passages."""
+        with self._writing:
+            ingestion = self._ingestion(progress, cancelled, retry_refused=False)
+            return ingestion.run(self._registry.roots(), remove_missing=True)
+
+    def _ingestion(
+        self,
+        progress: Callable[[IngestProgress], None] | None,
+        cancelled: Callable[[], bool] | None,
+        *,
+        retry_refused: bool = True,
+    ) -> Ingestion:
+        discard(self._registry, self._collection, self._registry.unfinished())  # what an error interrupted
+        return Ingestion(self._registry, self._collection, self._embed, self._limits, progress, cancelled, retry_refused)
+
+    def remove(self, id: str, *, user: str | None = None) -> None:  # noqa: A002 (the public name)
+        """Removes a document for good (None: whosever it is). Raises NotFound for one that the user may not see."""
+        with self._writing:
+            found = self._registry.rows("SELECT path, user FROM documents WHERE id = ? AND state = 'ready'", (id,))
+            if not found or (user is not None and found[0][1] not in (EVERYBODY, user)):
+                raise NotFound(f"There is no document {id}. List the documents to see their ids.")
+            self._registry.exclude(*found[0])
+            self._registry.publish([], replaced=[id])
+            discard(self._registry, self._collection, [id])
+
+    # Finding
+
+    def search(self, query: str, *, user: str = "local", k: int = 5, mode: Mode = "hybrid") -> list[Passage]:
+        """The `k` passages that answer a query best, among those for everybody and the user's own."""
+        query = query[: self._longest_query].strip()
+        if not query or k < 1:
+            return []
+        limit = max(self._candidates, 3 * k)
+        words = passages.keyword_scores(self._registry, query, user=user, limit=limit) if mode != "dense" else {}
+        vector = np.ascontiguousarray(self._embed([query])[0], dtype=np.float32)
+        near: dict[str, float] = {}
+        if mode != "keyword":
+            found = self._collection.nearest(vector, limit=limit, where={"user": {"$in": [EVERYBODY, user]}})
+            near = {record.id: record.similarity for record in found}
+        chunks = passages.chunks_by_id(self._registry, list(near | words), user=user)
+        similarity = {key: float(chunk.vector @ vector) for key, chunk in chunks.items()}
+        scores = self._scores(mode, {key: score for key, score in words.items() if key in chunks}, similarity)
+        best = without_repeats((chunks[key] for key in ranked(scores)), lambda chunk: chunk.text)[:k]
+        return [chunk.passage(score=scores[chunk.id], similarity=similarity[chunk.id]) for chunk in best]
+
+    @staticmethod
+    def _scores(mode: Mode, words: dict[str, float], similarity: dict[str, float]) -> dict[str, float]:
+        if mode == "keyword":
+            return scaled(words)
+        positive = {key: max(0.0, cosine) for key, cosine in similarity.items()}
+        return positive if mode == "dense" else weighted([(scaled(positive), 0.5), (scaled(words), 0.5)])
+
+    def neighbours(self, passage_id: str, *, user: str = "local") -> list[Passage]:
+        """The passages before and after one in its document."""
+        return passages.neighbours(self._registry, passage_id, user=user)
+
+    def all(self, *, user: str = "local") -> list[Document]:
+        """The documents for everybody and the user's own, by name."""
+        return passages.documents(self._registry, user=user)
+
+    def outline(self, *, user: str = "local", limit: int = 40, headings: int = 6) -> list[str]:
+        """What there is, a line a document (its name and top headings), always in the same order."""
+        return passages.outline(self._registry, user=user, limit=limit, headings=headings)
+
+    def count(self, user: str = "local") -> int:
+        """How many passages the user may see."""
+        return passages.count(self._registry, user=user)
+
+    # Staying whole
+
+    def _recover(self) -> None:
+        unfinished = self._registry.unfinished()
+        if unfinished or self._registry.is_rebuilding() or not self._copy_is_whole():
+            self._registry.purge(unfinished)
+            self._rebuild()
+
+    def _copy_is_whole(self) -> bool:
+        expected = int(self._registry.rows("SELECT count(*) FROM chunks")[0][0])
+        try:
+            return self._collection.count() == expected
+        except StoreUnavailable:  # a graph file that cannot be read
+            return False
+
+    def _rebuild(self) -> None:
+        """Makes Chroma's copy anew from the vectors in SQLite, without embedding anything again."""
+        self._registry.set_rebuilding(on=True)
+        self._collection.recreate()
+        for batch in self._registry.vectors():
+            vectors = np.stack([np.frombuffer(vector, dtype=np.float32) for *_, vector in batch])
+            metadatas = [{"user": user, "document": document} for _, document, user, _ in batch]
+            self._collection.upsert([chunk for chunk, *_ in batch], vectors, metadatas)
+        self._registry.set_rebuilding(on=False)
+
+
+def _owner(user: str | None) -> str:
+    if user is None:
+        return EVERYBODY
+    if not user.strip():
+        raise ValueError("A user needs a name; None is for everybody.")
+    return user

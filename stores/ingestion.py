@@ -1,0 +1,202 @@
+"""Taking documents in: which files are new or changed, reading and embedding them in batches, writing them to both stores."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stores.chunks import Chunk, split
+from stores.errors import DocumentUnreadable
+from stores.folders import File, find_files, is_gone
+from stores.parsers import parse, read_bytes, shown
+from stores.registry import Draft, Entry, Registry
+from stores.values import Embed, IngestProgress, IngestReport, Refusal
+from stores.vectors import Collection
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Progress = Callable[[IngestProgress], None]
+Cancelled = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What bounds reading. `batch` is how many chunks are embedded and written together."""
+
+    max_megabytes: float = 50.0
+    max_pages: int = 2000
+    chunk_tokens: int = 220
+    batch: int = 256
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A file that has been read and cut, and waits to be embedded with others."""
+
+    entry: Entry
+    chunks: list[Chunk]
+    replaces: str | None
+
+
+@dataclass
+class Ingestion:
+    """One run over some roots; its lists become the report."""
+
+    registry: Registry
+    collection: Collection
+    embed: Embed
+    limits: Limits
+    progress: Progress | None = None
+    cancelled: Cancelled | None = None
+    retry_refused: bool = True
+    new: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+    passages: int = 0
+    _waiting: list[_Read] = field(default_factory=list)
+    _started: float = field(default_factory=time.monotonic)
+
+    def run(self, roots: Sequence[tuple[str, str]], *, remove_missing: bool = False) -> IngestReport:
+        """Reads what lies under the roots, each a (path, user); removes what no longer does, where asked to."""
+        seen: set[tuple[str, str]] = set()
+        work = [(file, user) for path, user in roots for file in self._files(path, user, seen)]
+        known = {user: self.registry.entries(user) for user in {user for _, user in roots}}
+        before = {user: self.registry.refused(user) for user in known}
+        for done, (file, user) in enumerate(work):
+            self._tell(done, len(work), file.path)
+            if self._is_cancelled():
+                return self.report()
+            self._take(file, user, known[user], before[user])
+            if sum(len(read.chunks) for read in self._waiting) >= self.limits.batch and not self._flush():
+                return self.report()
+        if self._flush() and remove_missing:
+            self._remove_missing(roots, seen)
+        self._tell(len(work), len(work), "")
+        return self.report()
+
+    def report(self) -> IngestReport:
+        """What has been done so far."""
+        lists = (self.new, self.changed, self.unchanged, self.removed)
+        new, changed, unchanged, removed = (tuple(sorted(names)) for names in lists)
+        return IngestReport(new, changed, unchanged, removed, tuple(self.refused), self.passages, time.monotonic() - self._started)
+
+    def _tell(self, done: int, total: int, path: str) -> None:
+        if self.progress:
+            self.progress(IngestProgress(done, total, shown(path)))
+
+    def _is_cancelled(self) -> bool:
+        return self.cancelled is not None and self.cancelled()
+
+    def _files(self, root: str, user: str, seen: set[tuple[str, str]]) -> Iterator[File]:
+        excluded = self.registry.excluded(user)
+        for found in find_files(Path(root)):
+            if isinstance(found, Refusal):
+                self.refused.append(found)
+            elif found.path not in excluded and (found.path, user) not in seen:
+                seen.add((found.path, user))
+                yield found
+
+    def _take(self, file: File, user: str, known: dict[str, Entry], refused: dict[str, tuple[int, int, str]]) -> None:
+        entry = known.get(file.path)
+        if entry and (entry.size, entry.mtime_ns) == (file.size, file.mtime_ns):
+            self.unchanged.append(file.name)
+            return
+        earlier = refused.get(file.path)
+        if earlier and not self.retry_refused and earlier[:2] == (file.size, file.mtime_ns):
+            self.refused.append(Refusal(shown(file.path), earlier[2]))
+            return
+        try:
+            data = read_bytes(Path(file.path), max_megabytes=self.limits.max_megabytes)
+            sha256 = hashlib.sha256(data).hexdigest()
+            same = entry if entry and entry.sha256 == sha256 else self._moved(sha256, known)
+            if same:
+                self.registry.relocate(same.id, file.name, file.path, file.size, file.mtime_ns)
+                known.pop(same.path)
+                known[file.path] = same
+                self.unchanged.append(file.name)
+                return
+            self._read(file, user, data, sha256, entry)
+        except DocumentUnreadable as error:
+            self.registry.refuse(file.path, user, file.size, file.mtime_ns, str(error))
+            self.refused.append(Refusal(shown(file.path), str(error)))
+
+    @staticmethod
+    def _moved(sha256: str, known: dict[str, Entry]) -> Entry | None:
+        """A document with these very bytes whose file is no longer where it was."""
+        return next((e for e in known.values() if e.sha256 == sha256 and not Path(e.path).exists()), None)
+
+    def _read(self, file: File, user: str, data: bytes, sha256: str, replaces: Entry | None) -> None:
+        sections = parse(data, file.path, max_pages=self.limits.max_pages)
+        count_tokens = getattr(self.embed, "count_tokens", None)
+        chunks = split(sections, title=Path(file.name).stem, chunk_tokens=self.limits.chunk_tokens, count_tokens=count_tokens)
+        entry = Entry(str(uuid.uuid4()), file.name, file.path, user, file.size, file.mtime_ns, sha256)
+        self._waiting.append(_Read(entry, chunks, replaces.id if replaces else None))
+
+    def _flush(self) -> bool:
+        """Embeds and writes what waits; False, with nothing written, where it was cancelled meanwhile."""
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return True
+        vectors = self._embedded([chunk.embedded for read in waiting for chunk in read.chunks])
+        if vectors is None:
+            return False
+        drafts, start = [], 0
+        for read in waiting:
+            drafts.append(Draft(read.entry, read.chunks, vectors[start : start + len(read.chunks)]))
+            start += len(read.chunks)
+        ids = [read.entry.id for read in waiting]
+        replaced = [read.replaces for read in waiting if read.replaces]
+        self.registry.begin(drafts)
+        self.collection.upsert(
+            [f"{draft.entry.id}:{n}" for draft in drafts for n in range(len(draft.chunks))],
+            vectors,
+            [{"user": draft.entry.user, "document": draft.entry.id} for draft in drafts for _ in draft.chunks],
+        )
+        self.registry.publish(ids, replaced=replaced)
+        discard(self.registry, self.collection, replaced)
+        for read in waiting:
+            (self.changed if read.replaces else self.new).append(read.entry.name)
+            self.passages += len(read.chunks)
+        return True
+
+    def _embedded(self, texts: Sequence[str]) -> npt.NDArray[np.float32] | None:
+        parts = []
+        for start in range(0, len(texts), self.limits.batch):
+            if self._is_cancelled():
+                return None
+            parts.append(np.ascontiguousarray(self.embed(texts[start : start + self.limits.batch]), dtype=np.float32))
+        return np.concatenate(parts)
+
+    def _remove_missing(self, roots: Sequence[tuple[str, str]], seen: set[tuple[str, str]]) -> None:
+        """Removes documents whose file is gone, but keeps all under a root, or a folder, that cannot be looked into."""
+        kept = [Path(refusal.path) for refusal in self.refused]
+        gone = []
+        for user in {user for _, user in roots}:
+            for path, entry in self.registry.entries(user).items():
+                unreadable = any(Path(path).is_relative_to(root) for root in kept)
+                if (path, user) not in seen and not unreadable and self._was_below(path, user, roots):
+                    gone.append(entry)
+        self.registry.publish([], replaced=[entry.id for entry in gone])
+        discard(self.registry, self.collection, [entry.id for entry in gone])
+        self.removed.extend(entry.name for entry in gone)
+
+    @staticmethod
+    def _was_below(path: str, user: str, roots: Sequence[tuple[str, str]]) -> bool:
+        return any(owner == user and Path(path).is_relative_to(root) and not is_gone(Path(root)) for root, owner in roots)
+
+
+def discard(registry: Registry, collection: Collection, ids: Sequence[str]) -> None:
+    """Deletes documents that are marked as going from both stores, the derived one first."""
+    if ids:
+        collection.delete(registry.chunk_ids(ids))
+        registry.purge(ids)

@@ -1,0 +1,121 @@
+"""HTML: what a reader would see, without scripts, styles, menus and hidden parts."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+from stores.errors import DocumentUnreadable
+from stores.parsers.rows import row_line
+from stores.parsers.section import Section
+
+_DROPPED = ("script", "style", "nav", "noscript", "template", "svg", "head", "iframe", "object", "button", "select", "textarea")
+_BLOCKS = frozenset(
+    """address article aside blockquote body caption dd details dialog div dl dt fieldset figcaption figure footer form h1 h2
+    h3 h4 h5 h6 header hr html li main ol p pre section summary table tbody td tfoot th thead tr ul [document]""".split()
+)
+_HEADING = re.compile(r"h[1-6]$")
+_INVISIBLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+
+
+def parse_html(text: str, name: str, *, max_depth: int = 2000, seconds: float = 60.0) -> list[Section]:
+    """Sections by heading, the title standing above them."""
+    # Imported here: only who reads such files waits for it.
+    from bs4 import BeautifulSoup
+    from bs4.element import Tag
+
+    _refuse_deep(text, name, max_depth)
+    deadline = time.monotonic() + seconds
+    soup = BeautifulSoup(text, "html.parser")
+    title = " ".join(soup.title.get_text().split())[:200] if soup.title else ""
+    for tag in soup.find_all(_is_dropped):
+        tag.decompose()
+    for row in reversed(soup.find_all("tr")):  # inner tables first
+        cells = [" ".join(cell.get_text(" ").split()) for cell in row.find_all(["td", "th"], recursive=False)]
+        row.string = row_line(cells)
+    for line_break in soup.find_all("br"):
+        line_break.replace_with("\n")
+
+    builder = _Builder(title)
+    for node in soup.descendants:
+        if time.monotonic() > deadline:
+            raise DocumentUnreadable(f"{name} took longer than {seconds:.0f} s to read")
+        if isinstance(node, Tag):
+            if _HEADING.match(node.name):
+                builder.heading(int(node.name[1]), " ".join(node.get_text(" ").split()))
+        elif type(node).__name__ == "NavigableString":  # not comments, declarations and the like
+            builder.add(node)
+    builder.flush()
+    return builder.sections
+
+
+def _is_dropped(tag: Any) -> bool:
+    return (
+        tag.name in _DROPPED
+        or tag.has_attr("hidden")
+        or str(tag.get("aria-hidden", "")).lower() == "true"
+        or bool(_INVISIBLE.search(str(tag.get("style", ""))[:1000]))
+    )
+
+
+def _refuse_deep(text: str, name: str, max_depth: int) -> None:
+    """Counts open tags roughly: a page nested thousands deep is made to choke a reader, not to be read."""
+    depth = 0
+    for mark in re.finditer(r"<(/?)(div|span|b|i|ul|li|table|tr|td|p|a|font|section|blockquote)\b", text, re.IGNORECASE):
+        closes_itself = mark.group(2).lower() in ("p", "li", "tr", "td")  # often left open
+        depth = max(0, depth - 1) if mark.group(1) else depth + (not closes_itself)
+        if depth > max_depth:
+            raise DocumentUnreadable(f"{name} is nested more than {max_depth} deep")
+
+
+class _Builder:
+    """Collects the strings of each block, and the blocks under each heading."""
+
+    def __init__(self, title: str) -> None:
+        self.sections: list[Section] = []
+        self._title = title
+        self._open: list[tuple[int, str]] = []
+        self._blocks: list[str] = []
+        self._strings: list[str] = []
+        self._block: Any = None
+        self._in_row = False
+
+    def heading(self, level: int, title: str) -> None:
+        self.flush()
+        self._open = [(depth, name) for depth, name in self._open if depth < level]
+        if title:
+            self._open.append((level, title[:200]))
+
+    def add(self, string: Any) -> None:
+        block = string.parent
+        while block is not None and block.name not in _BLOCKS:
+            block = block.parent
+        if block is not None and _HEADING.match(block.name):
+            return
+        if block is not self._block:
+            self._end_block()
+            self._block = block
+        self._strings.append(str(string))
+
+    def _end_block(self) -> None:
+        is_row = self._block is not None and self._block.name == "tr"
+        keep_lines = self._block is not None and self._block.name == "pre"
+        text = "".join(self._strings)
+        text = text.strip("\n") if keep_lines else "\n".join(filter(None, (" ".join(line.split()) for line in text.split("\n\n"))))
+        if text.strip():
+            joined = "\n" if is_row and self._in_row else "\n\n"
+            self._blocks.append((joined if self._blocks else "") + text)
+            self._in_row = is_row
+        self._strings = []
+
+    def flush(self) -> None:
+        self._end_block()
+        self._block = None
+        if self._blocks:
+            headings = tuple(name for _, name in self._open)
+            if self._title and headings[:1] != (self._title,):
+                headings = (self._title, *headings)
+            self.sections.append(Section(headings, "", "".join(self._blocks)))
+        self._blocks = []
+        self._in_row = False

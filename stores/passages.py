@@ -1,0 +1,107 @@
+"""Reading the registry: passages by id, by keyword and by place, always for one user."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stores.keywords import match_expression
+from stores.registry import EVERYBODY, Registry
+from stores.values import Document, Passage
+
+_COLUMNS = "chunks.id, documents.name, documents.id, chunks.location, chunks.text, chunks.position, chunks.vector"
+_JOINED = "chunks JOIN documents ON documents.id = chunks.document"
+_VISIBLE = f"documents.state = 'ready' AND documents.user IN ('{EVERYBODY}', ?)"
+_SOME = 500
+
+
+@dataclass(frozen=True)
+class StoredChunk:
+    """A chunk as the registry holds it."""
+
+    id: str
+    document: str
+    document_id: str
+    location: str
+    text: str
+    position: int
+    vector: npt.NDArray[np.float32]
+
+    def passage(self, *, score: float = 0.0, similarity: float = 0.0) -> Passage:
+        """The chunk as the rest of the program knows it."""
+        return Passage(self.id, self.document, self.document_id, self.location, self.text, score, similarity)
+
+
+def keyword_scores(registry: Registry, query: str, *, user: str, limit: int) -> dict[str, float]:
+    """BM25 of the chunks that hold words of the query, higher is better, best first."""
+    expression = match_expression(query)
+    if expression is None:
+        return {}
+    found = registry.rows(
+        "SELECT chunks.id, -bm25(words, 1.0, 1.0) AS score FROM words JOIN chunks ON chunks.number = words.rowid"
+        f" JOIN documents ON documents.id = chunks.document WHERE words MATCH ? AND {_VISIBLE} ORDER BY score DESC, chunks.number LIMIT ?",
+        (expression, user, limit),
+    )
+    return dict(found)
+
+
+def chunks_by_id(registry: Registry, ids: Sequence[str], *, user: str) -> Mapping[str, StoredChunk]:
+    """Those of the chunks that the user may see."""
+    found: dict[str, StoredChunk] = {}
+    for start in range(0, len(ids), _SOME):
+        part = ids[start : start + _SOME]
+        marks = ", ".join("?" * len(part))
+        for row in registry.rows(f"SELECT {_COLUMNS} FROM {_JOINED} WHERE {_VISIBLE} AND chunks.id IN ({marks})", (user, *part)):
+            found[row[0]] = _chunk(row)
+    return found
+
+
+def neighbours(registry: Registry, passage_id: str, *, user: str) -> list[Passage]:
+    """The passages before and after one in its document."""
+    rows = registry.rows(f"SELECT {_COLUMNS} FROM {_JOINED} WHERE {_VISIBLE} AND chunks.id = ?", (user, passage_id))
+    if not rows:
+        return []
+    chunk = _chunk(rows[0])
+    around = registry.rows(
+        f"SELECT {_COLUMNS} FROM {_JOINED} WHERE {_VISIBLE} AND chunks.document = ? AND chunks.position IN (?, ?) ORDER BY chunks.position",
+        (user, chunk.document_id, chunk.position - 1, chunk.position + 1),
+    )
+    return [_chunk(row).passage() for row in around]
+
+
+def documents(registry: Registry, *, user: str) -> list[Document]:
+    """The documents that the user may see, by name."""
+    found = registry.rows(
+        f"SELECT id, name, path, user, passages, added FROM documents WHERE {_VISIBLE} ORDER BY name, path, user", (user,)
+    )
+    return [
+        Document(key, name, path, None if owner == EVERYBODY else owner, passages, datetime.fromisoformat(added))
+        for key, name, path, owner, passages, added in found
+    ]
+
+
+def outline(registry: Registry, *, user: str, limit: int, headings: int) -> list[str]:
+    """A line for each document: its name and its first top headings."""
+    found = registry.rows(f"SELECT name, headings FROM documents WHERE {_VISIBLE} ORDER BY name, path, user LIMIT ?", (user, limit))
+    lines = []
+    for name, stored in found:
+        tops = json.loads(stored)[:headings]
+        lines.append(f"{name}: {', '.join(tops)}" if tops else name)
+    return lines
+
+
+def count(registry: Registry, *, user: str) -> int:
+    """How many passages the user may see."""
+    found = registry.rows(f"SELECT count(*) FROM {_JOINED} WHERE {_VISIBLE}", (user,))
+    return int(found[0][0])
+
+
+def _chunk(row: tuple[Any, ...]) -> StoredChunk:
+    key, document, document_id, location, text, position, vector = row
+    return StoredChunk(key, document, document_id, location, text, position, np.frombuffer(vector, dtype=np.float32))

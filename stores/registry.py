@@ -1,0 +1,250 @@
+"""The index's truth, in SQLite: which documents there are, their chunks with text and vector, and the words to find them by."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stores.chunks import Chunk
+from stores.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+EVERYBODY = ""
+"""How the stores write "for everybody"; no user may be called that."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS roots (path TEXT NOT NULL, user TEXT NOT NULL, PRIMARY KEY (path, user)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rebuilding (since TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS excluded (path TEXT NOT NULL, user TEXT NOT NULL, PRIMARY KEY (path, user)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS refused (
+    path TEXT NOT NULL, user TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, reason TEXT NOT NULL,
+    PRIMARY KEY (path, user)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS documents (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL, path TEXT NOT NULL, user TEXT NOT NULL, size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL, sha256 TEXT NOT NULL, added TEXT NOT NULL, passages INTEGER NOT NULL, headings TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'ready', 'removing'))
+);
+CREATE UNIQUE INDEX IF NOT EXISTS one_ready ON documents (path, user) WHERE state = 'ready';
+CREATE INDEX IF NOT EXISTS by_content ON documents (sha256);
+CREATE TABLE IF NOT EXISTS chunks (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, document TEXT NOT NULL REFERENCES documents ON DELETE CASCADE,
+    position INTEGER NOT NULL, location TEXT NOT NULL, heading TEXT NOT NULL, text TEXT NOT NULL, vector BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS of_document ON chunks (document, position);
+CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
+    heading, text, content = 'chunks', content_rowid = 'number', tokenize = 'porter unicode61 remove_diacritics 2'
+);
+CREATE TRIGGER IF NOT EXISTS chunk_added AFTER INSERT ON chunks BEGIN
+    INSERT INTO words (rowid, heading, text) VALUES (new.number, new.heading, new.text);
+END;
+CREATE TRIGGER IF NOT EXISTS chunk_removed AFTER DELETE ON chunks BEGIN
+    INSERT INTO words (words, rowid, heading, text) VALUES ('delete', old.number, old.heading, old.text);
+END;
+"""
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A document as the registry holds it."""
+
+    id: str
+    name: str
+    path: str
+    user: str
+    size: int
+    mtime_ns: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A document that has been read and embedded, and is yet to be written."""
+
+    entry: Entry
+    chunks: Sequence[Chunk]
+    vectors: npt.NDArray[np.float32]
+
+
+class Registry:
+    """One SQLite file, one connection, taken in turns by threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.RLock()
+        with self._errors():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _prepare(self) -> None:
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version > _VERSION:
+            raise StoreUnavailable(f"{self._path} was written by a newer version of this program. Update the program.")
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA foreign_keys = ON")
+        self._db.executescript(_SCHEMA)
+        self._db.execute(f"PRAGMA user_version = {_VERSION}")
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"The index in {self._path} cannot be used: {error}. Check the disk's space, or restore a backup.") from error
+        except OSError as error:
+            raise StoreUnavailable(f"The index in {self._path} cannot be used: {error}. Check the folder's rights.") from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, self._errors():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """What a query of this package's own finds."""
+        with self._lock, self._errors():
+            return self._db.execute(query, values).fetchall()
+
+    def close(self) -> None:
+        """Releases the file."""
+        with self._lock:
+            self._db.close()
+
+    # Roots: what was added, to be read again by `sync`.
+
+    def add_root(self, path: str, user: str) -> None:
+        """Remembers a path that was added; what had been removed there may come back."""
+        with self._transaction() as db:
+            db.execute("INSERT OR IGNORE INTO roots VALUES (?, ?)", (path, user))
+            db.execute("DELETE FROM excluded WHERE user = ? AND (path = ? OR instr(path, ?) = 1)", (user, path, path + os.sep))
+
+    def roots(self) -> list[tuple[str, str]]:
+        """(path, user) of all that was added."""
+        return self.rows("SELECT path, user FROM roots ORDER BY path, user")
+
+    def exclude(self, path: str, user: str) -> None:
+        """Forgets a file for good: `sync` passes it over until it is added again."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM roots WHERE path = ? AND user = ?", (path, user))
+            db.execute("INSERT OR IGNORE INTO excluded VALUES (?, ?)", (path, user))
+
+    def excluded(self, user: str) -> set[str]:
+        """The files that were removed from the index by hand."""
+        return {path for (path,) in self.rows("SELECT path FROM excluded WHERE user = ?", (user,))}
+
+    def refuse(self, path: str, user: str, size: int, mtime_ns: int, reason: str) -> None:
+        """Keeps why a file was refused, so that it is not read again until it changes."""
+        with self._transaction() as db:
+            db.execute("INSERT OR REPLACE INTO refused VALUES (?, ?, ?, ?, ?)", (path, user, size, mtime_ns, reason))
+
+    def refused(self, user: str) -> dict[str, tuple[int, int, str]]:
+        """Path to (size, mtime_ns, reason) of what was refused."""
+        return {path: tuple(rest) for path, *rest in self.rows("SELECT path, size, mtime_ns, reason FROM refused WHERE user = ?", (user,))}
+
+    # Documents: pending, then ready once Chroma holds them too, then removing until neither holds them.
+
+    def entries(self, user: str) -> dict[str, Entry]:
+        """That user's ready documents by path."""
+        found = self.rows(
+            "SELECT id, name, path, user, size, mtime_ns, sha256 FROM documents WHERE state = 'ready' AND user = ? ORDER BY path", (user,)
+        )
+        return {row[2]: Entry(*row) for row in found}
+
+    def relocate(self, document_id: str, name: str, path: str, size: int, mtime_ns: int) -> None:
+        """A document whose file moved, or was touched, and reads as before."""
+        with self._transaction() as db:
+            db.execute("UPDATE documents SET name = ?, path = ?, size = ?, mtime_ns = ? WHERE id = ?", (name, path, size, mtime_ns, document_id))
+
+    def begin(self, drafts: Iterable[Draft]) -> None:
+        """Writes documents as pending, with all their chunks."""
+        now = datetime.now(UTC).isoformat()
+        with self._transaction() as db:
+            for draft in drafts:
+                e = draft.entry
+                headings = list(dict.fromkeys(chunk.headings[0] for chunk in draft.chunks if chunk.headings))
+                db.execute(
+                    "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')",
+                    (e.id, e.name, e.path, e.user, e.size, e.mtime_ns, e.sha256, now, len(draft.chunks), json.dumps(headings[:20])),
+                )
+                db.executemany(
+                    "INSERT INTO chunks (id, document, position, location, heading, text, vector) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    [
+                        (f"{e.id}:{n}", e.id, n, chunk.location, _heading(e.name, chunk), chunk.text, vector.tobytes())
+                        for n, (chunk, vector) in enumerate(zip(draft.chunks, draft.vectors, strict=True))
+                    ],
+                )
+
+    def publish(self, ids: Sequence[str], *, replaced: Sequence[str] = ()) -> None:
+        """Pending documents become ready, and those that they replace begin to go, at one moment."""
+        with self._transaction() as db:
+            db.executemany("UPDATE documents SET state = 'removing' WHERE id = ?", [(key,) for key in replaced])
+            db.executemany("UPDATE documents SET state = 'ready' WHERE id = ?", [(key,) for key in ids])
+            db.executemany(
+                "DELETE FROM refused WHERE (path, user) IN (SELECT path, user FROM documents WHERE id = ?)", [(key,) for key in ids]
+            )
+
+    def purge(self, ids: Sequence[str]) -> None:
+        """Deletes documents and their chunks; Chroma must have lost them before."""
+        with self._transaction() as db:
+            db.executemany("DELETE FROM chunks WHERE document = ?", [(key,) for key in ids])
+            db.executemany("DELETE FROM documents WHERE id = ?", [(key,) for key in ids])
+
+    def unfinished(self) -> list[str]:
+        """Documents that a killed process left between two states."""
+        return [key for (key,) in self.rows("SELECT id FROM documents WHERE state <> 'ready'")]
+
+    def chunk_ids(self, ids: Sequence[str]) -> list[str]:
+        """The chunks of documents."""
+        return [chunk for key in ids for (chunk,) in self.rows("SELECT id FROM chunks WHERE document = ?", (key,))]
+
+    # Chroma's copy can be made anew from here.
+
+    def set_rebuilding(self, *, on: bool) -> None:
+        """Marks that Chroma's copy is being made anew, so that a half-made one is not taken for whole."""
+        with self._transaction() as db:
+            db.execute("INSERT OR IGNORE INTO rebuilding VALUES ('now')" if on else "DELETE FROM rebuilding")
+
+    def is_rebuilding(self) -> bool:
+        """Whether a process was killed while it made Chroma's copy anew."""
+        return bool(self.rows("SELECT 1 FROM rebuilding"))
+
+    def vectors(self, *, batch: int = 1000) -> Iterator[list[tuple[str, str, str, bytes]]]:
+        """(chunk, document, user, vector) of all chunks, in batches."""
+        last = -1
+        while True:
+            found = self.rows(
+                "SELECT chunks.number, chunks.id, documents.id, documents.user, chunks.vector FROM chunks"
+                " JOIN documents ON documents.id = chunks.document WHERE chunks.number > ? ORDER BY chunks.number LIMIT ?",
+                (last, batch),
+            )
+            if not found:
+                return
+            last = found[-1][0]
+            yield [(chunk, document, user, vector) for _, chunk, document, user, vector in found]
+
+
+def _heading(name: str, chunk: Chunk) -> str:
+    return " › ".join((Path(name).stem, *chunk.headings))
