@@ -1,0 +1,216 @@
+"""Read-only connections to the user's database, and its errors as this project's."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import URL, Connection, CursorResult, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from stores import sqlite
+from stores.cells import to_value
+from stores.errors import AssistantError, DatabaseUnavailable, QueryFailed, QueryRejected, QueryTimeout
+from stores.values import Table
+
+DIALECTS = {"sqlite": "sqlite", "postgresql": "postgres", "mysql": "mysql", "mariadb": "mysql"}
+"""SQLAlchemy's name of a database to sqlglot's."""
+
+_DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
+CONNECT_SECONDS = 10
+AGE_SECONDS = 60.0
+
+_SQLITE_AWAY = ("SQLITE_CANTOPEN", "SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_IOERR", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PERM")
+_SQLITE_REFUSED = ("SQLITE_AUTH", "SQLITE_READONLY")
+_POSTGRES_AWAY = ("08", "28", "3D", "53", "57P", "58")
+_MYSQL_TIMEOUT = {1969, 3024}
+_MYSQL_AWAY = {1040, 1044, 1045, 1049, 1053, 2002, 2003, 2006, 2013}
+
+
+class Connections:
+    """Opens one database read-only. Thread-safe: every use takes a connection of its own."""
+
+    def __init__(self, url: str) -> None:
+        self.url = _parsed(url)
+        self.backend = self.url.get_backend_name()
+        if self.backend not in DIALECTS:
+            raise DatabaseUnavailable(f"Databases of kind {self.backend} are not supported. Use SQLite, PostgreSQL, MySQL or MariaDB.")
+        self.dialect = DIALECTS[self.backend]
+        self.path = sqlite.path_of(self.url) if self.dialect == "sqlite" else None
+        self._engine = self._make_engine()
+
+    def _make_engine(self) -> Engine:
+        if self.path is not None:
+            # Opening costs 0.2 ms; kept open, a connection would go on reading a file that has been replaced.
+            return create_engine("sqlite://", creator=partial(sqlite.connect, self.path), poolclass=NullPool)
+        try:
+            engine = create_engine(
+                self.url.set(drivername=_DRIVERS[self.backend]),
+                pool_pre_ping=True,
+                pool_recycle=1800,
+                connect_args={"connect_timeout": CONNECT_SECONDS},
+            )
+        except (ImportError, SQLAlchemyError) as error:
+            raise DatabaseUnavailable(f"The driver for {self.backend} cannot be loaded ({error}). Install it beside the assistant.") from error
+        event.listen(engine, "connect", _POSTGRES_SESSION if self.dialect == "postgres" else _MYSQL_SESSION)
+        return engine
+
+    @contextmanager
+    def inspecting(self, seconds: float) -> Iterator[Connection]:
+        """A connection for reading the catalogue: it cannot write, but sees the system tables."""
+        deadline = time.monotonic() + seconds
+        with self._errors(seconds), self._engine.connect() as connection:
+            self._limit(connection, seconds, deadline)
+            yield connection
+
+    def fetch(self, sql: str, *, seconds: float, max_rows: int, may_read: sqlite.MayRead | None = None) -> Table:
+        """Run one SELECT. `may_read` (SQLite): which tables the connection itself lets through."""
+        deadline = time.monotonic() + seconds
+        with self.inspecting(seconds) as connection:
+            if self.dialect == "sqlite":
+                sqlite.authorize(_driver(connection), may_read or (lambda _table, _view: True))
+            result = connection.execution_options(
+                no_parameters=True,  # a "%" in LIKE is no placeholder
+                sqlite_raw_colnames=True,
+                # Not for SQLite. In PostgreSQL this is DECLARE CURSOR, which takes nothing but one SELECT.
+                stream_results=self.dialect != "sqlite",
+                max_row_buffer=max_rows + 1,
+            ).exec_driver_sql(sql)
+            if not result.returns_rows:
+                raise QueryRejected("The query gives no rows; only SELECT is allowed.")
+            columns = tuple(map(str, result.keys()))
+            rows = [tuple(to_value(cell) for cell in row) for row in self._rows(connection, result, max_rows + 1, deadline)]
+            result.close()
+        return Table(columns, tuple(rows[:max_rows]), truncated=len(rows) > max_rows)
+
+    def _rows(self, connection: Connection, result: CursorResult[Any], count: int, deadline: float) -> Iterator[Any]:
+        if self.dialect == "sqlite":  # one by one: a wide row is cut before the next is read
+            return islice(iter(result.fetchone, None), count)
+        if self.dialect == "postgres":  # the limit counts per FETCH: leave this one only what remains
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {_milliseconds(deadline - time.monotonic())}")
+        return iter(result.fetchmany(count))
+
+    def _limit(self, connection: Connection, seconds: float, deadline: float) -> None:
+        if self.dialect == "sqlite":
+            driver = _driver(connection)
+            driver.create_function("regexp", 2, None)  # SQLAlchemy's: Python's re, which no time limit stops
+            sqlite.limit_time(driver, deadline)
+        elif self.dialect == "postgres":
+            connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {_milliseconds(seconds)}")
+        else:
+            connection.exec_driver_sql(_mysql_limit(connection, seconds))
+
+    @contextmanager
+    def _errors(self, seconds: float) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise self._translated(error, seconds) from error
+        except sqlite3.Warning as error:  # two statements, in Python 3.11
+            raise QueryRejected(f"{error} Only one SELECT is allowed.") from error
+        except SQLAlchemyError as error:
+            raise DatabaseUnavailable(f"The database {self} cannot be used: {error}") from error
+
+    def _translated(self, error: DBAPIError, seconds: float) -> AssistantError:
+        kind, message = _KINDS[self.dialect](error)
+        if kind is QueryTimeout:
+            return QueryTimeout(f"The query took longer than {seconds:g} seconds and was stopped. Ask for less, or raise database.timeout.")
+        if kind is DatabaseUnavailable:
+            return DatabaseUnavailable(f"The database {self} cannot be read: {message}. Check that it is there and not in use.")
+        if kind is QueryRejected:
+            return QueryRejected(f"The database refused the query: {message}. Only reading is allowed.")
+        return QueryFailed(message)
+
+    def revision(self) -> Hashable:
+        """Changes when data may have changed: SQLite by the file, others by age."""
+        return sqlite.revision(self.path) if self.path else time.monotonic() // AGE_SECONDS
+
+    def dispose(self) -> None:
+        """Close the connections; the next use opens new ones."""
+        self._engine.dispose()
+
+    def __str__(self) -> str:
+        return str(self.path) if self.path else self.url.render_as_string(hide_password=True)
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+        raise DatabaseUnavailable("The database URL cannot be read. Write it like sqlite:///shop.db or postgresql://user:password@host/name.") from error
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, int(seconds * 1000))  # 0 would be no limit
+
+
+def _session(*statements: str) -> Callable[[Any, Any], None]:
+    def prepare(driver: Any, _record: Any) -> None:
+        cursor = driver.cursor()
+        for statement in statements:
+            cursor.execute(statement)
+        cursor.close()
+        driver.commit()
+
+    return prepare
+
+
+_POSTGRES_SESSION = _session("SET default_transaction_read_only = on", "SET standard_conforming_strings = on", "SET idle_in_transaction_session_timeout = '60s'")
+_MYSQL_SESSION = _session("SET SESSION TRANSACTION READ ONLY")
+
+
+def _mysql_limit(connection: Connection, seconds: float) -> str:
+    if getattr(connection.dialect, "is_mariadb", False):
+        return f"SET SESSION max_statement_time = {max(seconds, 0.001):.3f}"
+    return f"SET SESSION max_execution_time = {_milliseconds(seconds)}"
+
+
+_Kind = tuple[type[AssistantError], str]
+
+
+def _sqlite_kind(error: DBAPIError) -> _Kind:
+    name = getattr(error.orig, "sqlite_errorname", "") or ""
+    if name == "SQLITE_INTERRUPT":
+        return QueryTimeout, ""
+    if name.startswith(_SQLITE_AWAY):
+        return DatabaseUnavailable, str(error.orig)
+    return (QueryRejected if name.startswith(_SQLITE_REFUSED) else QueryFailed), str(error.orig)
+
+
+def _postgres_kind(error: DBAPIError) -> _Kind:
+    state = getattr(error.orig, "sqlstate", None)
+    diagnosis = getattr(error.orig, "diag", None)
+    message = getattr(diagnosis, "message_primary", None) or str(error.orig).strip()
+    if hint := getattr(diagnosis, "message_hint", None):
+        message = f"{message}. {hint}"
+    if state == "57014":
+        return QueryTimeout, message
+    if state is None or error.connection_invalidated or state.startswith(_POSTGRES_AWAY):
+        return DatabaseUnavailable, message
+    return (QueryRejected if state == "25006" else QueryFailed), message
+
+
+def _mysql_kind(error: DBAPIError) -> _Kind:
+    arguments = getattr(error.orig, "args", ())
+    code, message = (arguments[0], str(arguments[-1])) if arguments else (0, str(error.orig))
+    if code in _MYSQL_TIMEOUT:
+        return QueryTimeout, message
+    if code in _MYSQL_AWAY or error.connection_invalidated:
+        return DatabaseUnavailable, message
+    return (QueryRejected if code == 1792 else QueryFailed), message
+
+
+_KINDS: dict[str, Callable[[DBAPIError], _Kind]] = {"sqlite": _sqlite_kind, "postgres": _postgres_kind, "mysql": _mysql_kind}

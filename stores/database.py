@@ -1,0 +1,153 @@
+"""The user's database: what is in it, and one guarded, bounded way to read it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
+
+from stores import guard, introspect, sqlite
+from stores.cells import cut
+from stores.connections import AGE_SECONDS, Connections
+from stores.errors import QueryRejected, QueryTimeout
+from stores.introspect import Structure, quote
+from stores.scopes import Scopes
+from stores.values import ColumnInfo, Schema, Table, TableInfo, Value, ValueMatch
+from stores.words import Words
+
+SAMPLE_ROWS = 3
+SAMPLE_CHARACTERS = 40
+INTROSPECTION_SECONDS = 30.0
+PROFILE_SECONDS = 3.0
+
+
+class Database:
+    """One SQLAlchemy URL (SQLite, PostgreSQL, MySQL, MariaDB), read-only. Thread-safe.
+
+    `tables` are the only ones that may be seen (None: all). `scopes` says which rows of a table a user sees, as a
+    condition with `:user`; see `stores.scopes`. Raises `DatabaseUnavailable` for a URL that cannot be used.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        max_rows: int = 200,
+        timeout: float = 15.0,
+        tables: Sequence[str] | None = None,
+        scopes: Mapping[str, str] | None = None,
+    ) -> None:
+        self._connections = Connections(url)
+        self.dialect = self._connections.dialect
+        self.max_rows = max_rows
+        self.timeout = timeout
+        self._named = None if tables is None else {name.lower() for name in tables}
+        self._conditions = dict(scopes or {})
+        self._lock = threading.Lock()
+        self._cached: tuple[Hashable, Structure, Scopes | None, Schema] | None = None
+        self._words = Words()
+
+    def schema(self) -> Schema:
+        """Tables, columns, keys, sample rows and row counts; read anew when the tables change.
+
+        Where scopes are set there are no sample rows and no counts: they would show what a user may not see.
+        """
+        return self._read()[2]
+
+    def check(self, sql: str, *, user: str | None = None) -> str:
+        """The query as it will run: without comments, limited to the user's rows. Raises `QueryRejected`."""
+        structure, scopes, schema = self._read()
+        text = guard.check(sql, schema, self.dialect, default_schema=structure.default_schema)
+        return text if scopes is None else scopes.rewrite(text, user)
+
+    def run(self, sql: str, *, user: str | None = None) -> Table:
+        """The rows of a query that passes `check`. Raises `QueryRejected`, `QueryFailed`, `QueryTimeout`."""
+        return self._run_checked(self.check(sql, user=user), self.timeout, self.max_rows)
+
+    def find_values(self, question: str, *, user: str | None = None) -> list[ValueMatch]:
+        """Words of the question that stand as values in the data this user may see, longest first; see `stores.words`."""
+        schema = self.schema()
+        who = user if self._conditions else None
+
+        def values(sql: str, seconds: float, max_rows: int) -> Table:
+            return self._run_checked(self.check(sql, user=user), seconds, max_rows)
+
+        return self._words.find(question, schema, values, key=(who, schema.fingerprint, self._connections.revision()))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._connections.dispose()
+
+    def _run_checked(self, sql: str, seconds: float, max_rows: int) -> Table:
+        """Run text below the guard, on a connection that cannot write. The tests try to break this one, too."""
+        return self._connections.fetch(sql, seconds=seconds, max_rows=max_rows, may_read=self._may_read())
+
+    def _may_read(self) -> sqlite.MayRead | None:
+        """For SQLite's own check: hidden tables are readable only through a view, or on the way to a scope."""
+        if self._named is None or self._cached is None:
+            return None
+        _, structure, scopes, schema = self._cached
+        visible = {t.name.lower() for t in schema.tables}
+        hidden = {t.name.lower() for t in structure.tables} - visible - (scopes.limited if scopes else set())
+        return lambda table, view: table not in hidden or view in visible
+
+    def _read(self) -> tuple[Structure, Scopes | None, Schema]:
+        with self._lock:
+            key = self._schema_key()
+            if self._cached is None or self._cached[0] != key:
+                self._cached = (key, *self._introspected())
+            return self._cached[1:]
+
+    def _schema_key(self) -> Hashable:
+        path = self._connections.path
+        if path is None:
+            return time.monotonic() // AGE_SECONDS
+        with self._connections.inspecting(INTROSPECTION_SECONDS) as connection:
+            return sqlite.identity(path), introspect.sqlite_schema_key(connection)
+
+    def _introspected(self) -> tuple[Structure, Scopes | None, Schema]:
+        with self._connections.inspecting(INTROSPECTION_SECONDS) as connection:
+            structure = introspect.read_structure(connection, self.dialect)
+        scopes = Scopes(self._conditions, structure, self.dialect) if self._conditions else None
+        closed = scopes.closed if scopes else frozenset()
+        tables = tuple(t for t in structure.tables if self._shows(t.name.lower()) and t.name.lower() not in closed)
+        names = {t.name.lower() for t in tables}
+        tables = tuple(replace(t, columns=tuple(_without_hidden_target(c, names) for c in t.columns)) for t in tables)
+        print_of = introspect.fingerprint(tables)
+        if scopes is None:
+            tables = self._profiled(tables)
+        return structure, scopes, Schema(self.dialect, tables, print_of)
+
+    def _shows(self, name: str) -> bool:
+        return self._named is None or name in self._named
+
+    def _profiled(self, tables: tuple[TableInfo, ...]) -> tuple[TableInfo, ...]:
+        """The tables with sample rows and counts, as far as the time allows."""
+        deadline = time.monotonic() + PROFILE_SECONDS
+        sampled = [replace(t, sample_rows=self._sample(t, deadline)) for t in tables]
+        return tuple(replace(t, row_count=self._count(t, deadline)) for t in sampled)
+
+    def _sample(self, table: TableInfo, deadline: float) -> tuple[tuple[Value, ...], ...]:
+        found = self._within(f"SELECT * FROM {quote(table.name, self.dialect)} LIMIT {SAMPLE_ROWS}", deadline)
+        return tuple(tuple(cut(v, SAMPLE_CHARACTERS) if isinstance(v, str) else v for v in row) for row in found)
+
+    def _count(self, table: TableInfo, deadline: float) -> int | None:
+        found = self._within(f"SELECT COUNT(*) FROM {quote(table.name, self.dialect)}", deadline)
+        return int(found[0][0] or 0) if found else None
+
+    def _within(self, sql: str, deadline: float) -> tuple[tuple[Value, ...], ...]:
+        """The rows, or none where the time is up or this one table cannot be read."""
+        seconds = min(deadline - time.monotonic(), 1.0)
+        if seconds <= 0:
+            return ()
+        try:
+            return self._connections.fetch(sql, seconds=seconds, max_rows=SAMPLE_ROWS).rows
+        except (QueryRejected, QueryTimeout):
+            return ()
+
+
+def _without_hidden_target(column: ColumnInfo, visible: set[str]) -> ColumnInfo:
+    if column.references and column.references.rsplit(".", 1)[0].lower() not in visible:
+        return replace(column, references=None)
+    return column

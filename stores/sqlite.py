@@ -1,0 +1,127 @@
+"""SQLite opened so that it cannot be written, whatever the query."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from urllib.parse import unquote
+
+from sqlalchemy import URL
+
+from stores.errors import DatabaseUnavailable
+
+MAX_CELL_BYTES = 20_000_000
+MAX_SQL_BYTES = 200_000
+STEPS_BETWEEN_CHECKS = 10_000
+BUSY_SECONDS = 5.0
+
+MayRead = Callable[[str, str | None], bool]
+"""Whether a table may be read, directly (None) or through the view of that name; names in lower case."""
+
+SYSTEM_TABLES = frozenset({"sqlite_master", "sqlite_schema", "sqlite_temp_master", "sqlite_temp_schema"})
+# Functions that load code, reach files, or fill the memory; they are refused below the guard as well.
+DENIED_FUNCTIONS = frozenset(
+    {"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer", "zeroblob", "randomblob", "sqlite_log", "regexp"}
+)
+_ALLOWED_ACTIONS = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_RECURSIVE})
+_LIMITS = {
+    sqlite3.SQLITE_LIMIT_LENGTH: MAX_CELL_BYTES,
+    sqlite3.SQLITE_LIMIT_SQL_LENGTH: MAX_SQL_BYTES,
+    sqlite3.SQLITE_LIMIT_ATTACHED: 0,
+    sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 1_000,  # long patterns are slow between two time checks
+    sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
+}
+# What SQLite says where it would have to create the -shm of a WAL database and cannot: a read-only folder.
+_NEEDS_IMMUTABLE = frozenset({"SQLITE_READONLY_DIRECTORY", "SQLITE_CANTOPEN", "SQLITE_READONLY_CANTINIT", "SQLITE_READONLY_RECOVERY"})
+
+
+def path_of(url: URL) -> Path:
+    """The absolute path of the file that a SQLite URL names."""
+    name = url.database or ""
+    if name.startswith("file:"):
+        name = unquote(name.removeprefix("file:").split("?")[0])
+    if name in {"", ":memory:"}:
+        raise DatabaseUnavailable("The database URL names no file. Write it like sqlite:///shop.db.")
+    return Path(name).expanduser().absolute()
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection that can only read. Raises `DatabaseUnavailable` where there is no such file; never makes one."""
+    if not path.is_file():
+        raise DatabaseUnavailable(f"There is no database file {path}. Put it there, or correct the setting database.url.")
+    try:
+        return _open(path, "mode=ro")
+    except sqlite3.Error as error:
+        if error.sqlite_errorname not in _NEEDS_IMMUTABLE:
+            raise
+        return _open(path, "mode=ro&immutable=1")
+
+
+def _open(path: Path, parameters: str) -> sqlite3.Connection:
+    uri = path.as_uri()
+    if not uri.startswith("file:///"):  # a Windows share: SQLite takes no host, but a path with four slashes
+        uri = "file:////" + uri.removeprefix("file://")
+    connection = sqlite3.connect(f"{uri}?{parameters}", uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
+    try:
+        connection.text_factory = _decode
+        for limit, value in _LIMITS.items():
+            connection.setlimit(limit, value)
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA cell_size_check = ON")
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()  # opening is lazy: be sure that it can be read
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _decode(text: bytes) -> str:
+    return text.decode(errors="replace")
+
+
+def limit_time(connection: sqlite3.Connection, deadline: float) -> None:
+    """Interrupt whatever runs on the connection once `time.monotonic()` passes the deadline."""
+    connection.set_progress_handler(lambda: time.monotonic() > deadline, STEPS_BETWEEN_CHECKS)
+
+
+def authorize(connection: sqlite3.Connection, may_read: MayRead) -> None:
+    """Let the connection do nothing but SELECT, and read only what `may_read` allows."""
+
+    def decide(action: int, first: str | None, second: str | None, _database: str | None, view: str | None) -> int:
+        if action in _ALLOWED_ACTIONS:
+            return sqlite3.SQLITE_OK
+        if action == sqlite3.SQLITE_FUNCTION:
+            allowed = (second or "").lower() not in DENIED_FUNCTIONS
+        elif action == sqlite3.SQLITE_READ:
+            table = (first or "").lower()
+            allowed = table not in SYSTEM_TABLES and may_read(table, view and view.lower())
+        else:  # full-text tables ask for their own data_version
+            allowed = action == sqlite3.SQLITE_PRAGMA and first == "data_version" and second is None
+        return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
+
+    connection.set_authorizer(decide)
+
+
+def revision(path: Path) -> Hashable:
+    """Changes when the file, or its write-ahead log, is written or replaced."""
+    return tuple(_stamp(p) for p in (path, path.with_name(path.name + "-wal")))
+
+
+def identity(path: Path) -> Hashable:
+    """Changes when the file is replaced by another."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino)
+
+
+def _stamp(path: Path) -> Hashable:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_ino, status.st_mtime_ns, status.st_size)
