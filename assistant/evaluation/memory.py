@@ -1,0 +1,121 @@
+"""Memory: are the turns that hold an answer found again among months of conversation?"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assistant.evaluation.report import Metrics, Report
+from assistant.evaluation.run import Record, Run, Start, asked, read_records, workspace
+from assistant.evaluation.scoring import mean, recall, share, token_f1
+from stores.errors import DocumentUnreadable
+
+if TYPE_CHECKING:
+    from assistant.api import Assistant
+    from graphs.values import Answer
+
+# A small model declines in words of its own.
+_UNKNOWN = re.compile(
+    r"\b(have not|haven['’]t|has not|hasn['’]t|did not|didn['’]t|never|not) (told|tell|mention(ed)?|said|say|shared?|specif(y|ied)|stated?)\b"
+    r"|\b(do not|don['’]t|does not|doesn['’]t) (know|hold|contain|mention|say|have (any )?information)\b|\bno (information|mention)\b",
+    re.IGNORECASE,
+)
+DATE = "%I:%M %p on %d %B, %Y"
+
+
+def evaluate(run: Run, start: Start, *, conversations: Path, questions: Path, k: int = 10, answers: bool = False) -> Report:
+    """Remember every turn as said in its conversation, one user each; then search, and with `answers` ask, every question."""
+    turns = read_records(conversations, needs=("conversation", "date", "dia_id", "speaker", "text"))
+    needs = ("id", "conversation", "question", "answer", "evidence", "category_name", "answerable")
+    records = run.choose(read_records(questions, needs=needs))
+    fixed: Record = {"evaluation": "memory", "k": k, "answers": answers}
+    with workspace(run, start) as space:
+        seconds = None
+        if run.waiting(records, fixed):
+            wanted = {record["conversation"] for record in records}
+            seconds = _remember(space.assistant, [turn for turn in turns if turn["conversation"] in wanted], run)
+
+        def ask(question: Record) -> Record:
+            found = {**_searched(space.assistant, question, k), "seconds_per_turn_remembered": seconds}
+            return {**found, **(_answered(space.assistant, question) if answers else {})}
+
+        predictions = run.go_through(records, ask, fixed)
+    names = dict.fromkeys(record["category"] for record in predictions)
+    groups = {name: _metrics([record for record in predictions if record["category"] == name], k) for name in names}
+    return Report.of("memory", run, overall=_metrics(predictions, k), by="category", groups=groups)
+
+
+def _remember(assistant: Assistant, turns: Sequence[Record], run: Run) -> float:
+    """Remember the turns; returns the seconds that one took."""
+    began = time.perf_counter()
+    for done, turn in enumerate(turns):
+        run.progress(done, len(turns), f"remembering {turn['conversation']}")
+        assistant.memories.add(said(turn), user=turn["conversation"], source=turn["dia_id"], said_at=said_at(turn))
+    return (time.perf_counter() - began) / len(turns) if turns else 0.0
+
+
+def said(turn: Record) -> str:
+    """A turn as a memory: who, when, what, and what the picture that came with it shows."""
+    day = said_at(turn)
+    picture = f" [picture: {turn['image_caption']}]" if turn.get("image_caption") else ""
+    return f"{turn['speaker']} ({day.day} {day:%B %Y}): {turn['text']}{picture}"
+
+
+def said_at(turn: Record) -> datetime:
+    """When a turn was said."""
+    try:
+        return datetime.strptime(turn["date"], DATE).astimezone()
+    except ValueError as error:
+        raise DocumentUnreadable(f'The date "{turn["date"]}" of turn {turn["dia_id"]} is not like "1:56 pm on 8 May, 2023".') from error
+
+
+def _searched(assistant: Assistant, question: Record, k: int) -> Record:
+    # More than k are fetched, so that k distinct turns are left where one turn was kept as several memories.
+    began = time.perf_counter()
+    found = assistant.memories.search(question["question"], user=question["conversation"], k=2 * k)
+    turns = [turn for turn in dict.fromkeys(memory.source for memory in found) if turn is not None][:k]
+    hit = recall(turns, question["evidence"], k) if question["evidence"] else None
+    return {
+        "category": question["category_name"],
+        "answerable": bool(question["answerable"]),
+        "turns": turns,
+        "evidence_recall": hit,
+        "right": bool(hit),
+        "search_seconds": time.perf_counter() - began,
+    }
+
+
+def _answered(assistant: Assistant, question: Record) -> Record:
+    answer, cost = asked(assistant, question["question"], user=question["conversation"], words=True)
+    silent = answer is None or declined(answer)
+    f1 = token_f1(answer.text, str(question["answer"])) if answer is not None and question["answerable"] else None
+    return {
+        "predicted": answer.text if answer is not None else None,
+        "route": answer.route if answer is not None else None,
+        "declined": silent,
+        "f1": f1,
+        "right": bool(f1) if question["answerable"] else silent,
+        **cost,
+    }
+
+
+def declined(answer: Answer) -> bool:
+    """Whether an answer is none: it did not turn to the memories, stands on none, or says that they do not hold it."""
+    return answer.route != "memory" or not answer.grounded or not answer.memories or bool(_UNKNOWN.search(answer.text))
+
+
+def _metrics(predictions: Sequence[Record], k: int) -> Metrics:
+    judged = [record["evidence_recall"] for record in predictions if record["evidence_recall"] is not None]
+    speeds: list[float] = [record["seconds_per_turn_remembered"] for record in predictions if record["seconds_per_turn_remembered"]]
+    metrics: Mapping[str, float | None] = {"n": len(predictions), f"evidence_recall@{k}": mean(judged)}
+    if any("f1" in record for record in predictions):
+        metrics = {
+            **metrics,
+            "f1": mean(record["f1"] for record in predictions if record.get("f1") is not None),
+            "declined": share(record["declined"] for record in predictions if not record["answerable"]),
+        }
+    return {**metrics, "seconds_per_turn_remembered": mean(speeds)}
