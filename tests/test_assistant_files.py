@@ -103,7 +103,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hub(monkeypatch):
+    from huggingface_hub import close_session
+
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    close_session()  # a client that was made before knows another environment
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
     handled = Hub(url=f"http://127.0.0.1:{server.server_port}")
@@ -111,8 +114,6 @@ def hub(monkeypatch):
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     yield handled
-    from huggingface_hub import close_session
-
     close_session()
     server.shutdown()
     server.server_close()

@@ -51,7 +51,7 @@ class ModelFiles:
         lock_seconds: float = 7200.0,
     ) -> None:
         """`sources` are asked in this order; `lock_seconds`: how long to wait for another process that fetches the same."""
-        self.directory = directory
+        self.directory = directory.expanduser()
         self._catalogue = dict(catalogue)
         self._lock_seconds = lock_seconds
         self._sources = [_source(source, hub_endpoint) for source in sources]

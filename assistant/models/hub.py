@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _RANGE_START = re.compile(r"bytes (\d+)-")
-_QUIET = ("HF_HUB_DISABLE_TELEMETRY", "HF_HUB_DISABLE_UPDATE_CHECK", "HF_HUB_DISABLE_XET")
 
 
 class HubSource:
@@ -60,11 +58,10 @@ class HubSource:
         return Fetched(partial, begun > 0, sha256)
 
     def _address(self, repository: str, path: str) -> str:
-        _quieten()
         from huggingface_hub import constants, hf_hub_url
 
-        # Already imported by somebody else, it has read the environment; without this it asks the hub for a list
-        # of coding agents, to name the one it finds in the user agent.
+        # `assistant.silence` says so in the environment; a program that imported the library before has it unread,
+        # and then each request would name its coding agent, from a list fetched from the hub. Xet is never used here.
         constants.HF_HUB_DISABLE_TELEMETRY = True
         if constants.is_offline_mode():
             raise SourceFailed("HF_HUB_OFFLINE is set")
@@ -124,12 +121,6 @@ class HubSource:
         while time.monotonic() < until:
             order.stop_if_cancelled()
             time.sleep(min(0.1, seconds))
-
-
-def _quieten() -> None:
-    """Switch off what the library would send by itself; what the user has set stays."""
-    for name in _QUIET:
-        os.environ.setdefault(name, "1")
 
 
 def _size(path: Path) -> int:

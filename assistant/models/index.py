@@ -41,14 +41,19 @@ class Installer:
 
 
 def find_installers() -> tuple[Installer, ...]:
-    """The user's uv, then pip of this Python: the one may be set up for an index that the other does not know."""
+    """The user's uv, then the user's pip: the one may be set up for an index that the other does not know."""
     # `uv run` sets UV to its own path.
-    uv = shutil.which(os.environ.get("UV") or "uv")
-    found = [Installer("uv", (uv,))] if uv else []
-    for module in ("pip",) if uv else ("uv", "pip"):
-        if importlib.util.find_spec(module):
-            found.append(Installer(module, (sys.executable, "-m", module)))
-    return tuple(found)
+    uv, pip = shutil.which(os.environ.get("UV") or "uv"), shutil.which("pip")
+    commands = {
+        "uv": (uv,) if uv else _as_module("uv"),
+        # This environment's own pip first: uv makes environments without one, and then any pip will do.
+        "pip": _as_module("pip") or ((pip,) if pip else None),
+    }
+    return tuple(Installer(name, command) for name, command in commands.items() if command)
+
+
+def _as_module(name: str) -> tuple[str, ...] | None:
+    return (sys.executable, "-m", name) if importlib.util.find_spec(name) else None
 
 
 class IndexSource:
@@ -177,7 +182,7 @@ def _command(installer: Installer, requirement: str, folder: Path) -> list[str]:
 def _workspace(folder: Path) -> Iterator[Path]:
     """An empty folder for one wheel, removed afterwards; one left by a process that was killed is emptied first."""
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)  # an installer that outlived its killed parent may still write there
     try:
         yield folder
     finally:
