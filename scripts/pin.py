@@ -10,6 +10,7 @@ A lock file would do the same, but it names the registry it was made from, and t
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -53,9 +54,12 @@ def resolve(text: str, *, upgrade: bool = False) -> list[str]:
     A marker is kept only where versions differ by platform or Python. Raises `PinError`.
     """
     source = without_pins(text) if upgrade else text
+    lock = PYPROJECT.with_name("uv.lock")
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "pyproject.toml").write_text(source, encoding="utf-8")
-        _uv("lock", "--quiet", "--project", folder)
+        if lock.exists():  # what is not pinned yet gets the version that this checkout runs with, and uv asks less
+            shutil.copy(lock, folder)
+        _uv("lock", "--quiet", "--project", folder, *(["--upgrade"] if upgrade else []))
         exported = _uv(
             "export", "--quiet", "--frozen", "--project", folder, "--all-groups", "--all-extras",
             "--no-emit-project", "--no-hashes", "--no-annotate", "--no-header",
