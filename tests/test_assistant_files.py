@@ -408,6 +408,12 @@ def test_a_disk_that_fills_up_leaves_nothing_half_placed(tmp_path, hub, monkeypa
     assert not (tmp_path / "tiny.gguf").exists()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_a_home_that_a_download_makes_is_its_users_alone(tmp_path, hub):
+    from_hub(tmp_path / "home" / "models", hub).ensure("tiny")
+    assert (tmp_path / "home").stat().st_mode & 0o777 == 0o700
+
+
 @pytest.mark.skipif(os.name == "nt" or getattr(os, "geteuid", lambda: 0)() == 0, reason="root may write everywhere")
 def test_a_folder_that_may_only_be_read_still_serves(tmp_path, hub):
     from_hub(tmp_path, hub).ensure("tiny")

@@ -160,7 +160,9 @@ class ModelFiles:
     @contextmanager
     def _locked(self, entry: Entry, cancelled: Callable[[], bool]) -> Iterator[None]:
         """Hold an entry against other processes and threads."""
-        self.directory.mkdir(parents=True, exist_ok=True)
+        # Where the folder above is the home and this comes before the first start, it is made for this user alone.
+        self.directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.directory.mkdir(exist_ok=True)
         lock = FileLock(self.directory / f".{entry.name.replace('/', '_').replace(':', '_')}.lock")
         try:
             lock.acquire(self._lock_seconds, poll_interval=0.1, cancel_check=cancelled)
