@@ -47,9 +47,8 @@ class Documents:
 class Memories:
     kept: list[Memory] = field(default_factory=list)
 
-    def add(self, text: str, *, user: str, source: str | None = None, said_at: datetime | None = None) -> Memory:
-        self.kept.append(Memory(str(len(self.kept)), user, text, said_at or datetime.now(UTC), source))
-        return self.kept[-1]
+    def add_many(self, items: list[tuple[str, str, datetime]], *, user: str) -> None:
+        self.kept += [Memory(f"{user}-{source}", user, text, said_at, source) for text, source, said_at in items]
 
     def search(self, query: str, *, user: str, k: int = 5) -> list[Memory]:
         wanted = set(query.lower().split())

@@ -1,0 +1,141 @@
+"""`assistant ask` and `assistant chat`: questions on the terminal, answers streamed."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ui.cli_session import session
+from ui.terminal import clean, columns, note, say
+
+if TYPE_CHECKING:
+    from assistant import Answer, Assistant
+
+User = Annotated[str, typer.Option(help="Whose memories and rows are used.")]
+
+HELP = "Ask, or: /new starts another conversation, /exit ends. Ctrl-C stops an answer."
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs of this module."""
+    app.command()(ask)
+    app.command()(chat)
+
+
+def ask(
+    ctx: typer.Context,
+    question: Annotated[str, typer.Argument(help="What you want to know.")],
+    user: User = "local",
+    conversation: Annotated[str | None, typer.Option(help="Go on with this conversation, or begin one of that name.")] = None,
+    database: Annotated[str | None, typer.Option(metavar="URL", help="Ask this database, such as sqlite:///shop.db.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")] = False,
+) -> None:
+    """Answer one question."""
+    given = {"database": {"url": database}} if database else {}
+    with session(ctx).assistant(prepare=True, **given) as opened:
+        if not as_json:
+            stream_answer(opened, question, user=user, conversation=conversation)
+            return
+        from assistant import answer_to_json
+
+        # JSON escapes control characters itself.
+        sys.stdout.write(answer_to_json(opened.ask(question, user=user, conversation=conversation), indent=2) + "\n")
+
+
+def chat(ctx: typer.Context) -> None:
+    """Talk in the terminal; questions may also be piped in, one a line."""
+    with session(ctx).assistant(prepare=True) as opened:
+        note(HELP)
+        conversation: str | None = None
+        choices: tuple[str, ...] = ()
+        while (question := _read_line()) is not None:
+            if question in ("/exit", "/quit"):
+                return
+            if question == "/new":
+                conversation, choices = None, ()
+            elif question.startswith("/"):
+                note(HELP)
+            elif question:
+                answer = _turn(opened, _chosen(question, choices), conversation)
+                if answer is not None:
+                    conversation, choices = answer.conversation, answer.choices
+
+
+def _turn(assistant: Assistant, question: str, conversation: str | None) -> Answer | None:
+    """One turn of a chat; one that fails or is stopped does not end the chat."""
+    from assistant import AssistantError
+
+    try:
+        return stream_answer(assistant, question, user="local", conversation=conversation)
+    except KeyboardInterrupt:
+        say()
+        note("(stopped)")
+    except AssistantError as error:
+        note(f"Error: {error}")
+    return None
+
+
+def stream_answer(assistant: Assistant, question: str, **who: Any) -> Answer:
+    """Print an answer as it comes, then the rows, the query and the citations that it stands on."""
+    from assistant import Done, StepStarted, Token
+
+    said = ""
+    answer: Answer | None = None
+    # Leaving the stream stops the model: nobody reads any more, whatever the reason.
+    with assistant.stream(question, **who) as events:
+        for event in events:
+            if isinstance(event, StepStarted):
+                _show_step(event.step)
+            elif isinstance(event, Token):
+                _show_step("")
+                say(event.text, end="")
+                said += event.text
+            elif isinstance(event, Done):
+                answer = event.answer
+    _show_step("")
+    assert answer is not None, "a stream ends with Done"
+    say(answer.text if not said else "")
+    for block in evidence(answer):
+        say(f"\n{block}")
+    return answer
+
+
+def evidence(answer: Answer) -> list[str]:
+    """What an answer stands on, as blocks of text: rows, query, citations, choices."""
+    blocks: list[str] = []
+    if answer.table is not None and answer.table.rows:
+        more = "\n(there are more rows)" if answer.table.truncated else ""
+        blocks.append(columns(answer.table.rows, header=answer.table.columns) + more)
+    if answer.sql:
+        blocks.append(f"SQL: {answer.sql}")
+    if answer.citations:
+        cited = (f'[{n}] {c.document}, {c.location}: "{" ".join(c.quote.split())}"' for n, c in enumerate(answer.citations, 1))
+        blocks.append("\n".join(cited))
+    if answer.choices:
+        blocks.append("\n".join(f"{number}. {choice}" for number, choice in enumerate(answer.choices, 1)))
+    return blocks
+
+
+def _show_step(step: str) -> None:
+    """Name the running step on the last line of a terminal, and take it away again."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{f'{clean(step)} …' if step else ''}")
+        sys.stderr.flush()
+
+
+def _read_line() -> str | None:
+    """The next question; None at the end of the input."""
+    if sys.stdin.isatty():
+        sys.stderr.write("\n> ")
+        sys.stderr.flush()
+    line = sys.stdin.readline()
+    return line.strip() if line else None
+
+
+def _chosen(question: str, choices: tuple[str, ...]) -> str:
+    """A bare number is the choice of that number, where choices were given."""
+    if question.isdecimal() and 1 <= int(question) <= len(choices):
+        return choices[int(question) - 1]
+    return question

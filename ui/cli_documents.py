@@ -1,0 +1,63 @@
+"""`assistant ingest`: documents in, and kept up to date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ui.cli_session import session
+from ui.terminal import note, progress, say
+
+if TYPE_CHECKING:
+    from assistant import Assistant, IngestReport
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs of this module."""
+    app.command()(ingest)
+
+
+def ingest(
+    ctx: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files and folders.")],
+    watch: Annotated[bool, typer.Option("--watch", help="Stay, and take in what changes, until Ctrl-C.")] = False,
+) -> None:
+    """Take in documents; says what was new, changed, unchanged, refused and why."""
+    for path in paths:
+        if not path.exists():
+            raise typer.BadParameter(f"there is no {path}.", ctx=ctx, param_hint="PATH")
+    with session(ctx).assistant(prepare=True) as opened:
+        report = take_in(opened, paths)
+        if watch:
+            _follow(opened, paths)
+    if report.refused and not (report.new or report.changed or report.unchanged):
+        raise typer.Exit(1)
+
+
+def take_in(assistant: Assistant, paths: list[Path]) -> IngestReport:
+    """Ingest once and print the report."""
+    with progress("Reading documents") as tell:
+        report = assistant.documents.add(*paths, progress=lambda at: tell(at.done, at.total, Path(at.path).name))
+    for kind in ("new", "changed", "unchanged", "removed"):
+        names = getattr(report, kind)
+        for name in names if kind != "unchanged" else ():
+            say(f"{kind:<10} {name}")
+    for refusal in report.refused:
+        say(f"{'refused':<10} {refusal.path}: {refusal.reason}")
+    counts = ", ".join(f"{len(getattr(report, kind))} {kind}" for kind in ("new", "changed", "unchanged", "removed", "refused"))
+    say(f"{counts}; {report.passages} passages in {report.seconds:.1f} s")
+    return report
+
+
+def _follow(assistant: Assistant, paths: list[Path]) -> None:
+    """Take in what changes until Ctrl-C, which `watch` raises as KeyboardInterrupt."""
+    from watchfiles import watch
+
+    note("Watching. Ctrl-C ends.")
+    for _ in watch(*paths):
+        there = [path for path in paths if path.exists()]
+        if there:
+            take_in(assistant, there)
+        assistant.documents.sync()

@@ -1,0 +1,77 @@
+"""`assistant doctor`, `settings` and `bench`: this machine and how the assistant is set up on it."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from ui.cli_session import fetch, session
+from ui.terminal import progress, say
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs of this module."""
+    app.command()(doctor)
+    app.command()(settings)
+    app.command()(bench)
+
+
+def doctor(ctx: typer.Context) -> None:
+    """Look at processor, memory, model, database and index: each is ok, or what to do is said."""
+    from assistant.doctor import checks
+
+    wrong = 0
+    for check in checks(session(ctx).settings()):
+        wrong += not check.ok
+        say(f"{'ok  ' if check.ok else 'todo'}  {check.name}: {check.detail}")
+        if not check.ok and check.todo:
+            say(f"      {check.todo}")
+    if wrong:
+        raise typer.Exit(1)
+
+
+def settings(ctx: typer.Context, as_json: Json = False) -> None:
+    """Print every setting with its value, where that comes from, and what it is for."""
+    from assistant.settings import sources
+
+    own = session(ctx)
+    found = list(sources(own.settings(), own.given()))
+    if as_json:
+        listed = [
+            {"name": name, "value": plain(value), "source": source, "description": description} for name, description, value, source in found
+        ]
+        say(json.dumps({"version": 1, "settings": listed}, ensure_ascii=False, indent=2))
+        return
+    for name, description, value, source in found:
+        shown = plain(value)
+        say(f"{name} = {'' if shown is None else json.dumps(shown, ensure_ascii=False)}  ({source})\n    {description}")
+
+
+def plain(value: object) -> object:
+    """A setting's value as JSON has it."""
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, dict):
+        return {str(name): plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return str(value)
+
+
+def bench(ctx: typer.Context, as_json: Json = False) -> None:
+    """Measure how long the first word takes, cold and warm, and how fast words follow."""
+    from assistant import Assistant
+    from assistant.evaluation.identity import chat_model, embedding_model
+    from assistant.evaluation.run import Run
+    from assistant.evaluation.speed import measure
+
+    own = session(ctx)
+    found = own.settings()
+    fetch(own, (found.embedding.name, *(() if found.model.server_url else (found.model.name,))))
+    with progress("Measuring") as tell:
+        report = measure(Run(found, chat_model(found), embedding_model(found), progress=tell), Assistant)
+    say(report.to_json() if as_json else report.to_text())

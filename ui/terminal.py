@@ -1,0 +1,125 @@
+"""Printing: answers to stdout, progress and complaints to stderr, nothing that could steer the terminal."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+Report = Callable[[int, "int | None", str], None]
+"""Called with how much is done, of how much (None: unknown), and what is under way."""
+
+# A document, a cell or a model's word may hold escape sequences that move the cursor, retitle the window
+# or fill the clipboard; a terminal obeys them, so they are taken out. Tabs and line ends stay.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_SECONDS_BETWEEN_LINES = 5.0
+_MAX_CELL = 60
+
+
+def speak_utf8() -> None:
+    """UTF-8 in and out whatever the platform's code page; what cannot be shown becomes a question mark."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+
+
+def flush() -> None:
+    """Write out what is buffered; a reader who has gone away (`assistant … | head`) is no error."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        # Else the interpreter tries again at its end, and complains.
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+
+
+def clean(text: str) -> str:
+    """A text without control characters."""
+    return _CONTROLS.sub("", text)
+
+
+def say(text: str = "", *, end: str = "\n") -> None:
+    """Print a piece of the answer to stdout at once."""
+    sys.stdout.write(clean(text) + end)
+    sys.stdout.flush()
+
+
+def note(text: str) -> None:
+    """Print a line about what is going on to stderr."""
+    sys.stderr.write(clean(text) + "\n")
+    sys.stderr.flush()
+
+
+def columns(lines: Sequence[Sequence[object]], *, header: Sequence[str] = ()) -> str:
+    """Lines of cells set under each other; a long cell is cut, numbers stand to the right."""
+    cells = [[_cell(value) for value in line] for line in ([header, *lines] if header else lines)]
+    if not cells:
+        return ""
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
+    numeric = [bool(lines) and all(isinstance(line[column], int | float) for line in lines) for column in range(len(widths))]
+    shown = [
+        "  ".join(cell.rjust(width) if right else cell.ljust(width) for cell, width, right in zip(line, widths, numeric, strict=True))
+        for line in cells
+    ]
+    if header:
+        shown.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(line.rstrip() for line in shown)
+
+
+def megabytes(count: int | None) -> str:
+    """A size for a reader."""
+    return "?" if count is None else f"{count / 1e6:,.0f} MB"
+
+
+@contextmanager
+def progress(title: str, *, bytes_: bool = False) -> Iterator[Report]:
+    """Progress on stderr: a bar on a terminal, now and then a plain line elsewhere. `bytes_`: what is counted."""
+    if sys.stderr.isatty():
+        with _bar(title, bytes_) as report:
+            yield report
+    else:
+        yield _lines(title, bytes_)
+
+
+@contextmanager
+def _bar(title: str, bytes_: bool) -> Iterator[Report]:
+    # rich is imported where it draws: the quick commands do without it.
+    from rich import progress as bars
+    from rich.console import Console
+
+    amount = [bars.DownloadColumn(), bars.TransferSpeedColumn()] if bytes_ else [bars.MofNCompleteColumn()]
+    shown = [bars.TextColumn("{task.description}", markup=False), bars.BarColumn(), *amount, bars.TimeRemainingColumn()]
+    with bars.Progress(*shown, console=Console(stderr=True), transient=True) as drawn:
+        task = drawn.add_task(title, total=None)
+
+        def report(done: int, total: int | None, doing: str) -> None:
+            drawn.update(task, completed=done, total=total, description=clean(doing or title)[:40])
+
+        yield report
+
+
+def _lines(title: str, bytes_: bool) -> Report:
+    said, at = "", 0.0
+
+    def report(done: int, total: int | None, doing: str) -> None:
+        nonlocal said, at
+        now = time.monotonic()
+        finished = total is not None and done >= total
+        if not finished and now - at < _SECONDS_BETWEEN_LINES:
+            return
+        amount = f"{megabytes(done)} of {megabytes(total)}" if bytes_ else f"{done} of {'?' if total is None else total}"
+        line = f"{title}: {amount}{f' ({doing})' if doing and not finished else ''}"
+        if line != said:
+            note(line)
+        said, at = line, now
+
+    return report
+
+
+def _cell(value: object) -> str:
+    text = "NULL" if value is None else " ".join(clean(str(value)).split())
+    return text if len(text) <= _MAX_CELL else text[: _MAX_CELL - 1] + "…"
