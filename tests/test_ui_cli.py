@@ -442,3 +442,33 @@ def test_an_unforeseen_error_is_one_line(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code, "--home", str(tmp_path), "settings"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert done.stderr == "Error: KeyError: 'x'. Run it again with --verbose before the command for the details.\n"
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_a_step_never_draws_over_the_answer(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Screen()
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setattr(sys, "stderr", screen)
+    events = [StepStarted("recall"), Token("Ann "), StepStarted("remember"), Token("ordered most."), Done(ANSWER)]
+    monkeypatch.setattr(Scripted, "stream", lambda self, question, **who: Events(events))
+    cli.run(["--home", str(shell.home), "ask", "Who?"])
+    assert screen.getvalue().startswith("\r\x1b[Krecall …\r\x1b[KAnn ordered most.\n")
+
+
+def test_a_bar_is_drawn_on_a_terminal_only_once_something_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("TERM", "xterm")
+    with terminal.progress("Nothing"):
+        pass
+    assert screen.getvalue() == ""
+    with terminal.progress("Fetching", bytes_=True) as tell:
+        tell(10, 100, "model [x]\x1b[2J")
+        tell(1, 5, "next")
+        tell(5, 5, "")
+    assert "model [x]" in screen.getvalue()
+    assert "\x1b[2J" not in screen.getvalue()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ui.cli_session import session
-from ui.terminal import clean, columns, note, say
+from ui.terminal import StepLine, columns, note, say
 
 if TYPE_CHECKING:
     from assistant import Answer, Assistant
@@ -70,7 +70,6 @@ def _turn(assistant: Assistant, question: str, conversation: str | None) -> Answ
     try:
         return stream_answer(assistant, question, user="local", conversation=conversation)
     except KeyboardInterrupt:
-        say()
         note("(stopped)")
     except AssistantError as error:
         note(f"Error: {error}")
@@ -81,22 +80,27 @@ def stream_answer(assistant: Assistant, question: str, **who: Any) -> Answer:
     """Print an answer as it comes, then the rows, the query and the citations that it stands on."""
     from assistant import Done, StepStarted, Token
 
-    said = ""
+    said = False
     answer: Answer | None = None
+    steps = StepLine()
     # Leaving the stream stops the model: nobody reads any more, whatever the reason.
     with assistant.stream(question, **who) as events:
-        for event in events:
-            if isinstance(event, StepStarted):
-                _show_step(event.step)
-            elif isinstance(event, Token):
-                _show_step("")
-                say(event.text, end="")
-                said += event.text
-            elif isinstance(event, Done):
-                answer = event.answer
-    _show_step("")
+        try:
+            for event in events:
+                if isinstance(event, StepStarted):
+                    steps.show(event.step)
+                elif isinstance(event, Token):
+                    steps.end()
+                    say(event.text, end="")
+                    said = True
+                elif isinstance(event, Done):
+                    answer = event.answer
+        finally:
+            steps.end()
+            if said and answer is None:
+                say()  # what comes now begins a line of its own
     assert answer is not None, "a stream ends with Done"
-    say(answer.text if not said else "")
+    say("" if said else answer.text)
     for block in evidence(answer):
         say(f"\n{block}")
     return answer
@@ -116,13 +120,6 @@ def evidence(answer: Answer) -> list[str]:
     if answer.choices:
         blocks.append("\n".join(f"{number}. {choice}" for number, choice in enumerate(answer.choices, 1)))
     return blocks
-
-
-def _show_step(step: str) -> None:
-    """Name the running step on the last line of a terminal, and take it away again."""
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r\x1b[K{f'{clean(step)} …' if step else ''}")
-        sys.stderr.flush()
 
 
 def _read_line() -> str | None:

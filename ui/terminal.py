@@ -8,7 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 Report = Callable[[int, "int | None", str], None]
 """Called with how much is done, of how much (None: unknown), and what is under way."""
@@ -87,19 +87,56 @@ def progress(title: str, *, bytes_: bool = False) -> Iterator[Report]:
 
 @contextmanager
 def _bar(title: str, bytes_: bool) -> Iterator[Report]:
+    """A bar that appears with the first report: where nothing is to be done nothing is shown."""
+    with ExitStack() as shown:
+        update: Report | None = None
+
+        def report(done: int, total: int | None, doing: str) -> None:
+            nonlocal update
+            update = update or _drawn(title, bytes_, shown)
+            update(done, total, doing)
+
+        yield report
+
+
+def _drawn(title: str, bytes_: bool, shown: ExitStack) -> Report:
     # rich is imported where it draws: the quick commands do without it.
     from rich import progress as bars
     from rich.console import Console
 
     amount = [bars.DownloadColumn(), bars.TransferSpeedColumn()] if bytes_ else [bars.MofNCompleteColumn()]
-    shown = [bars.TextColumn("{task.description}", markup=False), bars.BarColumn(), *amount, bars.TimeRemainingColumn()]
-    with bars.Progress(*shown, console=Console(stderr=True), transient=True) as drawn:
-        task = drawn.add_task(title, total=None)
+    parts = [bars.TextColumn("{task.description}", markup=False), bars.BarColumn(), *amount, bars.TimeRemainingColumn()]
+    drawn = shown.enter_context(bars.Progress(*parts, console=Console(stderr=True), transient=True))
+    task = drawn.add_task(title, total=None)
 
-        def report(done: int, total: int | None, doing: str) -> None:
-            drawn.update(task, completed=done, total=total, description=clean(doing or title)[:40])
+    def update(done: int, total: int | None, doing: str) -> None:
+        if total != drawn.tasks[0].total:
+            drawn.reset(task, total=total)  # the next of several things: its time is reckoned anew
+        drawn.update(task, completed=done, description=clean(doing or title)[:40])
 
-        yield report
+    return update
+
+
+class StepLine:
+    """The running step on the last line of a terminal, until there is an answer to be shown in its place."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._shown = False
+
+    def show(self, step: str) -> None:
+        """Name a step."""
+        if self._terminal:
+            sys.stderr.write(f"\r\x1b[K{clean(step)} …")
+            sys.stderr.flush()
+            self._shown = True
+
+    def end(self) -> None:
+        """Take the line away; what is said from now on is not drawn over."""
+        if self._shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+        self._terminal = self._shown = False
 
 
 def _lines(title: str, bytes_: bool) -> Report:
