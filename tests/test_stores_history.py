@@ -1,0 +1,276 @@
+"""The history keeps what it said it kept, for its user alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from stores.errors import NotFound, StoreUnavailable
+from stores.history import History
+from stores.migrations import migrate
+from stores.values import Feedback
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[History]:
+    opened = History(tmp_path / "history.sqlite")
+    yield opened
+    opened.close()
+
+
+def turn(history: History, conversation: str, question: str, answer: str, *, user: str = "ada") -> str:
+    history.ensure(conversation, user=user, title=question)
+    number = len(history.messages(conversation, user=user))
+    asked = history.begin(conversation, user=user, question=question)
+    answer_id = f"{conversation}-{number}"
+    history.finish(asked, answer_id=answer_id, text=answer, answer_json=json.dumps({"sql": "SELECT 1", "citations": []}))
+    return answer_id
+
+
+def test_a_turn_is_kept_in_order_and_read_back_after_reopening(tmp_path: Path) -> None:
+    history = History(tmp_path / "h.sqlite")
+    turn(history, "monday", "How many\n  singers? ", "Three.")
+    turn(history, "monday", "And bands?", "Two.")
+    history.close()
+    again = History(tmp_path / "h.sqlite")
+    assert [(m.role, m.text) for m in again.messages("monday", user="ada")] == [
+        ("user", "How many\n  singers? "),
+        ("assistant", "Three."),
+        ("user", "And bands?"),
+        ("assistant", "Two."),
+    ]
+    [line] = again.all(user="ada")
+    assert (line.title, line.messages, line.user) == ("How many singers?", 4, "ada")
+    assert line.created.tzinfo is not None
+    assert line.updated > line.created
+    assert json.loads(again.answer("monday-0", user="ada").answer or "")["sql"] == "SELECT 1"
+    again.close()
+
+
+def test_recent_gives_whole_turns_and_leaves_broken_ones_out(history: History) -> None:
+    for n in range(4):
+        turn(history, "c", f"q{n}", f"a{n}")
+    broken = history.begin("c", user="ada", question="q4")
+    assert [m.text for m in history.recent("c", user="ada", turns=2)] == ["q2", "a2", "q3", "a3"]
+    assert history.recent("c", user="ada", turns=0) == []
+    assert history.recent("new", user="ada", turns=2) == []
+    assert [m.id for m in history.unfinished()] == [broken]
+    assert history.unfinished(user="bob") == []
+
+
+def test_answers_stand_after_their_questions_when_two_turns_overlap(history: History) -> None:
+    history.ensure("c", user="ada", title="t")
+    first = history.begin("c", user="ada", question="first")
+    second = history.begin("c", user="ada", question="second")
+    history.finish(second, answer_id="2", text="to second", answer_json=None)
+    history.finish(first, answer_id="1", text="to first", answer_json=None)
+    assert [m.text for m in history.messages("c", user="ada")] == ["first", "to first", "second", "to second"]
+
+
+def test_finishing_twice_keeps_the_first_answer(history: History) -> None:
+    history.ensure("c", user="ada", title="t")
+    asked = history.begin("c", user="ada", question="q")
+    history.finish(asked, answer_id="1", text="one", answer_json=None)
+    assert history.finish(asked, answer_id="2", text="two", answer_json=None).text == "one"
+    assert len(history.messages("c", user="ada")) == 2
+    with pytest.raises(NotFound):
+        history.finish("nothing", answer_id="3", text="", answer_json=None)
+
+
+def test_another_user_finds_nothing(history: History) -> None:
+    answer = turn(history, "secret", "my salary?", "a lot")
+    said = Feedback(answer, "bob", 1, None, None, datetime.now(UTC))
+    for attempt in (
+        lambda: history.ensure("secret", user="bob", title="mine"),
+        lambda: history.begin("secret", user="bob", question="?"),
+        lambda: history.recent("secret", user="bob", turns=3),
+        lambda: history.messages("secret", user="bob"),
+        lambda: history.rename("secret", "x", user="bob"),
+        lambda: history.delete("secret", user="bob"),
+        lambda: history.export("secret", user="bob"),
+        lambda: history.answer(answer, user="bob"),
+        lambda: history.feedback(answer, user="bob"),
+        lambda: history.add_feedback(said),
+    ):
+        with pytest.raises(NotFound):
+            attempt()
+    assert history.all(user="bob") == []
+    assert history.search("salary", user="bob") == []
+    assert len(history.messages("secret", user="ada")) == 2
+    assert history.all(user="ada")[0].title == "my salary?"
+
+
+def test_search_ignores_case_and_takes_signs_as_they_are(history: History) -> None:
+    turn(history, "a", "Wo wohnt Frau Köhler?", "In Ulm")
+    turn(history, "b", "100% of_it", "x")
+    assert [m.text for m in history.search("KÖHLER", user="ada")] == ["Wo wohnt Frau Köhler?"]
+    assert [c.id for c in history.all(user="ada", query="0% of_")] == ["b"]
+    assert history.all(user="ada", query="%")
+    assert [c.id for c in history.all(user="ada", query="in ulm")] == ["a"]
+    assert [c.id for c in history.all(user="ada")] == ["b", "a"]
+    assert history.search("_t W", user="ada") == []
+
+
+def test_rename_and_export(history: History) -> None:
+    turn(history, "c", "Wie viele?", "Drei.")
+    assert history.rename("c", "  Zählung ", user="ada").title == "Zählung"
+    text = history.export("c", user="ada")
+    assert text.startswith("# Zählung\n")
+    assert "Wie viele?" in text
+    assert "```sql\nSELECT 1\n```" in text
+    exported = json.loads(history.export("c", user="ada", format="json"))
+    assert exported["version"] == 1
+    assert [m["text"] for m in exported["messages"]] == ["Wie viele?", "Drei."]
+    assert exported["messages"][1]["answer"]["sql"] == "SELECT 1"
+
+
+def test_feedback_is_kept_and_replaced(history: History) -> None:
+    answer = turn(history, "c", "q", "a")
+    assert history.feedback(answer, user="ada") is None
+    first = Feedback(answer, "ada", -1, "wrong", "SELECT 2", datetime.now(UTC))
+    history.add_feedback(first)
+    assert history.feedback(answer, user="ada") == first
+    history.add_feedback(Feedback(answer, "ada", 1, None, None, datetime.now(UTC)))
+    found = history.feedback(answer, user="ada")
+    assert found is not None
+    assert found.score == 1
+
+
+def test_what_is_deleted_is_gone_from_the_files(tmp_path: Path) -> None:
+    history = History(tmp_path / "h.sqlite")
+    secret = "xyzzy-the-password-is-plugh"
+    answer = turn(history, "c", secret, secret * 500)
+    history.add_feedback(Feedback(answer, "ada", 1, secret, None, datetime.now(UTC)))
+    turn(history, "kept", "stay", "here")
+    assert any(secret.encode() in f.read_bytes() for f in tmp_path.iterdir())
+    history.delete("c", user="ada")
+    assert not [f.name for f in tmp_path.iterdir() if secret.encode() in f.read_bytes()]
+    assert [c.id for c in history.all(user="ada")] == ["kept"]
+    with pytest.raises(NotFound):
+        history.answer(answer, user="ada")
+    history.close()
+
+
+_WRITER = """
+import sys
+from pathlib import Path
+from stores.history import History
+history = History(Path(sys.argv[1]))
+history.ensure("c", user="ada", title="t")
+for n in range(100000):
+    asked = history.begin("c", user="ada", question=f"q{n}")
+    print("q", n, flush=True)
+    history.finish(asked, answer_id=f"a{n}", text=f"a{n}", answer_json=None)
+    print("a", n, flush=True)
+"""
+
+
+def test_what_was_said_to_be_saved_survives_a_kill(tmp_path: Path) -> None:
+    path = tmp_path / "h.sqlite"
+    writer = subprocess.Popen([sys.executable, "-c", _WRITER, str(path)], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent)
+    assert writer.stdout is not None
+    said = [writer.stdout.readline().split() for _ in range(41)]  # ends with a question
+    writer.kill()
+    said += [line.split() for line in writer.stdout.read().splitlines()]
+    writer.wait()
+    writer.stdout.close()
+    history = History(path)
+    kept = {m.text for m in history.messages("c", user="ada")}
+    assert {kind + number for kind, number in (s for s in said if len(s) == 2)} <= kept
+    assert len(history.unfinished()) <= 1
+    history.finish(history.begin("c", user="ada", question="after"), answer_id="after", text="works", answer_json=None)
+    history.close()
+
+
+def test_threads_and_a_second_process_write_at_once(history: History) -> None:
+    def write(name: str) -> None:
+        for n in range(10):
+            turn(history, f"{name}-{n}", "q", "a")
+
+    threads = [threading.Thread(target=write, args=(f"t{n}",)) for n in range(4)]
+    other = History(history.path)  # another connection, as another process has
+    for thread in threads:
+        thread.start()
+    for n in range(10):
+        turn(other, f"other-{n}", "q", "a")
+    for thread in threads:
+        thread.join()
+    assert len(history.all(user="ada")) == 50
+    other.close()
+
+
+def test_a_damaged_file_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "h.sqlite"
+    path.write_bytes(b"this is no database" * 1000)
+    with pytest.raises(StoreUnavailable, match=r"damaged.*move it away"):
+        History(path)
+
+
+def test_a_page_that_is_damaged_later_is_no_bare_error(tmp_path: Path) -> None:
+    path = tmp_path / "h.sqlite"
+    written = History(path)
+    turn(written, "c", "q", "a" * 100_000)
+    written.close()
+    data = bytearray(path.read_bytes())
+    data[4096:] = os.urandom(len(data) - 4096)
+    path.write_bytes(data)
+    history: History | None = None
+    with pytest.raises(StoreUnavailable, match="damaged"):
+        history = History(path)
+        history.messages("c", user="ada")
+    if history is not None:
+        history.close()
+
+
+def test_a_full_disk_says_so_and_loses_nothing(history: History) -> None:
+    turn(history, "c", "q", "a")
+    pages = history._connection.execute("PRAGMA page_count").fetchone()[0]
+    history._connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StoreUnavailable, match="disk is full"):
+        history.begin("c", user="ada", question="x" * 1_000_000)
+    history._connection.execute("PRAGMA max_page_count = 1000000")
+    assert [m.text for m in history.messages("c", user="ada")] == ["q", "a"]
+    turn(history, "c", "again", "works")
+
+
+def test_a_folder_that_is_a_file_and_a_closed_history(tmp_path: Path, history: History) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreUnavailable, match="cannot be opened"):
+        History(tmp_path / "file" / "h.sqlite")
+    history.close()
+    with pytest.raises(StoreUnavailable):
+        history.all(user="ada")
+
+
+def test_one_who_holds_the_file_is_named(tmp_path: Path) -> None:
+    history = History(tmp_path / "h.sqlite", busy_seconds=0.1)
+    other = sqlite3.connect(tmp_path / "h.sqlite", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StoreUnavailable, match="Another program holds it"):
+        history.ensure("c", user="ada", title="t")
+    other.close()
+    history.close()
+
+
+def test_files_move_forward_only(tmp_path: Path) -> None:
+    path = tmp_path / "h.sqlite"
+    history = History(path)
+    turn(history, "c", "q", "a")
+    history.close()
+    db = sqlite3.connect(path)
+    migrate(db, path, ("", "ALTER TABLE conversations ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0; CREATE TABLE more (x)"))
+    db.commit()
+    assert db.execute("SELECT pinned, title FROM conversations").fetchall() == [(0, "q")]
+    assert db.execute("PRAGMA user_version").fetchone() == (2,)
+    db.close()
+    with pytest.raises(StoreUnavailable, match="newer version"):
+        History(path)
