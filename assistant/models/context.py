@@ -1,0 +1,161 @@
+"""llama.cpp's working memory: one pool of cells for keys and values, shared by many token sequences."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from assistant.errors import ModelUnavailable
+from assistant.models.library import byte_is_set, last_complaint
+from assistant.models.weights import Weights
+from graphs.errors import TurnCancelled
+
+_OK, _NO_ROOM, _ABORTED = 0, 1, 2
+_WATCH_SECONDS = 0.05
+
+
+class Cancelled(Protocol):
+    """What says that the reader went away, such as a `threading.Event`."""
+
+    def is_set(self) -> bool:
+        """Whether to stop."""
+        ...
+
+
+class NoRoom(Exception):
+    """All cells are taken; the caller frees some and tries again."""
+
+
+class Context:
+    """`cells` tokens of keys and values in up to `sequences` sequences; a copy of a sequence takes no cells."""
+
+    def __init__(self, weights: Weights, *, cells: int, sequences: int, batch: int, threads: int) -> None:
+        self.library = weights.library
+        self.weights = weights
+        self.batch_size = batch
+        params = self.library.llama_context_default_params()
+        params.n_ctx = cells
+        params.n_batch = params.n_ubatch = batch
+        params.n_seq_max = sequences
+        # Rows of logits are 600 KB each for a vocabulary of 151,000; llama.cpp wants room for one a sequence.
+        params.n_outputs_max = self.outputs = min(max(batch, sequences), sequences)
+        params.n_threads = params.n_threads_batch = threads
+        params.kv_unified = True
+        # Without it the scores of a batch against all cells are held at once, and cells of other sequences cost time.
+        params.flash_attn_type = self.library.LLAMA_FLASH_ATTN_TYPE_ENABLED
+        params.no_perf = True
+        last_complaint()
+        self._context: Any = self.library.llama_init_from_model(weights.model, params)
+        if not self._context:
+            raise ModelUnavailable(
+                f"The model {weights.name} did not get the memory it needs ({last_complaint() or 'no reason given'}). "
+                "Lower model.context or model.prefix_cache_mb, or choose a smaller model."
+            )
+        self._memory: Any = self.library.llama_get_memory(self._context)
+        self.cells: int = self.library.llama_n_ctx(self._context)
+        self._batch: Any = self.library.llama_batch_init(batch, 0, 1)
+        self._stop = ctypes.create_string_buffer(2)
+        self._stop_asked = ctypes.cast(byte_is_set(), self.library.ggml_abort_callback)
+        self.library.llama_set_abort_callback(self._context, self._stop_asked, ctypes.cast(self._stop, ctypes.c_void_p))
+
+    @contextmanager
+    def stopping_for(self, cancelled: Cancelled | None) -> Iterator[None]:
+        """While this lasts, `cancelled` stops a read that is under way."""
+        self._stop[0] = b"\0"
+        if cancelled is None:
+            yield
+            return
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(_WATCH_SECONDS):
+                if cancelled.is_set():
+                    self._stop[0] = b"\1"
+                    return
+
+        watcher = threading.Thread(target=watch, name="model-cancel", daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watcher.join()
+
+    def read(
+        self,
+        tokens: Sequence[int],
+        *,
+        sequence: int,
+        start: int,
+        cancelled: Cancelled | None = None,
+        every_row: bool = False,
+    ) -> None:
+        """Read one batch of at most `batch_size` tokens; the last row of logits is kept, or every row.
+
+        Raises `NoRoom`, `TurnCancelled` (the sequence may then hold part of the batch), `ModelUnavailable`.
+        """
+        if cancelled is not None and cancelled.is_set():
+            raise TurnCancelled("The reader went away, so the model was stopped.")
+        batch, count = self._batch, len(tokens)
+        batch.n_tokens = count
+        for index, token in enumerate(tokens):
+            batch.token[index] = token
+            batch.pos[index] = start + index
+            batch.n_seq_id[index] = 1
+            batch.seq_id[index][0] = sequence
+            batch.logits[index] = every_row or index == count - 1
+        code = self.library.llama_decode(self._context, batch)
+        if code == _NO_ROOM:
+            raise NoRoom
+        if code == _ABORTED:
+            raise TurnCancelled("The reader went away, so the model was stopped.")
+        if code != _OK:
+            raise ModelUnavailable(
+                f"The model {self.weights.name} failed on a prompt (llama.cpp error {code}: {last_complaint() or 'no reason given'}). "
+                "Ask again; if it happens again, lower model.context or choose another model."
+            )
+
+    def logits(self, row: int = -1) -> npt.NDArray[np.float32]:
+        """A row of logits of the last read, shape (vocabulary,): a view that the next read overwrites."""
+        pointer = self.library.llama_get_logits_ith(self._context, row)
+        view: npt.NDArray[np.float32] = np.ctypeslib.as_array(pointer, (self.weights.n_vocab,))
+        return view
+
+    def copy(self, source: int, target: int, end: int) -> None:
+        """Let `target` share the first `end` tokens of `source`."""
+        self.library.llama_memory_seq_cp(self._memory, source, target, 0, end)
+
+    def drop(self, sequence: int) -> None:
+        """Forget a sequence; cells that another one shares stay."""
+        self.library.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+
+    def state(self, sequence: int) -> bytearray:
+        """Keys and values of a sequence, as llama.cpp writes them."""
+        size = self.library.llama_state_seq_get_size(self._context, sequence)
+        data = bytearray(size)
+        pointer = (ctypes.c_uint8 * size).from_buffer(data)
+        written = self.library.llama_state_seq_get_data(self._context, pointer, size, sequence)
+        del pointer
+        return data[:written] if written != size else data
+
+    def restore(self, sequence: int, data: bytearray) -> bool:
+        """Read back what `state` gave; False when llama.cpp refuses it (the sequence is then empty)."""
+        pointer = (ctypes.c_uint8 * len(data)).from_buffer(data)
+        done = self.library.llama_state_seq_set_data(self._context, pointer, len(data), sequence)
+        del pointer
+        if not done:
+            self.drop(sequence)
+        return bool(done)
+
+    def close(self) -> None:
+        """Free the cells."""
+        if self._context:
+            self.library.llama_batch_free(self._batch)
+            self.library.llama_free(self._context)
+            self._context = None

@@ -1,0 +1,119 @@
+"""Texts to unit vectors with a small ONNX model."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assistant.errors import ModelFileCorrupt, ModelUnavailable
+from assistant.models.library import physical_cores
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+_MOST_TOKENS = 256
+
+
+class OnnxEmbedder:
+    """A sentence embedding model: `model.onnx` and `tokenizer.json` in one directory. May be called from many threads.
+
+    The mean of the last hidden state over the tokens, normalised to length 1 (Sentence-BERT, arXiv:1908.10084).
+    Raises `ModelUnavailable` (files missing) or `ModelFileCorrupt`.
+    """
+
+    def __init__(self, directory: Path, *, batch: int = 32, threads: int | None = None) -> None:
+        self.name = directory.name
+        self._batch = batch
+        self._tokenizer, self._counter = _tokenizers(directory / "tokenizer.json")
+        self._session = _session(directory / "model.onnx", threads or physical_cores())
+        self._inputs = {node.name for node in self._session.get_inputs()}
+        self._lock = threading.Lock()
+        self.dimensions = int(self(["?"]).shape[1])
+
+    def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Unit vectors, shape (n, dimensions); a text is read up to 256 tokens."""
+        import numpy as np
+
+        if not texts:
+            return np.empty((0, self.dimensions), np.float32)
+        encoded = [(item.ids, sum(item.attention_mask)) for item in self._tokenizer.encode_batch(list(texts))]
+        # Texts of like length share a batch, so that little padding is computed.
+        order = sorted(range(len(texts)), key=lambda index: encoded[index][1])
+        vectors: npt.NDArray[np.float32] | None = None
+        for at in range(0, len(order), self._batch):
+            indices = order[at : at + self._batch]
+            found = self._embed([encoded[index][0] for index in indices])
+            if vectors is None:
+                vectors = np.empty((len(texts), found.shape[1]), np.float32)
+            vectors[indices] = found
+        assert vectors is not None
+        return vectors
+
+    def count_tokens(self, text: str) -> int:
+        """How many tokens a text has for this model, its two frame tokens included, however long it is."""
+        return len(self._counter.encode(text).ids)
+
+    def _embed(self, rows: list[list[int]]) -> npt.NDArray[np.float32]:
+        import numpy as np
+
+        width = max(len(row) for row in rows)
+        ids = np.zeros((len(rows), width), np.int64)
+        mask = np.zeros((len(rows), width), np.int64)
+        for index, row in enumerate(rows):
+            ids[index, : len(row)] = row
+            mask[index, : len(row)] = 1
+        feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        with self._lock:
+            hidden = self._session.run(None, {name: value for name, value in feed.items() if name in self._inputs})[0]
+        weights = mask[:, :, None].astype(np.float32)
+        mean = (hidden * weights).sum(axis=1) / weights.sum(axis=1)
+        norm = np.linalg.norm(mean, axis=1, keepdims=True)
+        vectors: npt.NDArray[np.float32] = (mean / np.maximum(norm, 1e-12)).astype(np.float32)
+        return vectors
+
+
+def _tokenizers(path: Path) -> tuple[Any, Any]:
+    """(one that cuts at 256 tokens, one that counts)."""
+    _check(path)
+    from tokenizers import Tokenizer
+
+    text = path.read_text(encoding="utf-8")
+    made = []
+    for most in (_MOST_TOKENS, None):
+        try:
+            tokenizer = Tokenizer.from_str(text)
+        except Exception as error:  # noqa: BLE001 - the Rust binding raises bare Exception
+            raise ModelFileCorrupt(f"{path} is not a tokenizer file ({error}). Fetch the embedding model again.") from error
+        tokenizer.no_padding()
+        if most is None:
+            tokenizer.no_truncation()
+        else:
+            tokenizer.enable_truncation(most)
+        made.append(tokenizer)
+    return made[0], made[1]
+
+
+def _session(path: Path, threads: int) -> Any:
+    _check(path)
+    import onnxruntime
+    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf, RuntimeException
+
+    onnxruntime.disable_telemetry_events()
+    onnxruntime.set_default_logger_severity(3)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Idle threads would otherwise spin on the cores that the language model needs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except (Fail, InvalidGraph, InvalidProtobuf, RuntimeException) as error:
+        raise ModelFileCorrupt(f"{path} is not a whole ONNX model ({error}). Fetch the embedding model again.") from error
+
+
+def _check(path: Path) -> None:
+    if not path.is_file():
+        raise ModelUnavailable(f"There is no {path}. Fetch the embedding model with `assistant models pull`, or name its folder with embedding.name.")

@@ -1,0 +1,191 @@
+"""The model inside this process: reads prompts, reuses what it has read, writes text, weighs choices."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+from assistant.models.context import Cancelled, Context
+from assistant.models.library import physical_cores
+from assistant.models.pieces import Pieces
+from assistant.models.prefix_files import PrefixFiles
+from assistant.models.prefixes import Prefix, Prefixes
+from assistant.models.reading import Cost, Reader
+from assistant.models.sampling import Sampler, Sampling
+from assistant.models.scoring import begins_another, log_probability, normalised
+from assistant.models.template import ChatTemplate, Prompt
+from assistant.models.weights import Weights
+from graphs.errors import QuestionTooLong
+
+_SEQUENCES = 32
+_LEAST_ANSWER = 16
+_WORKING_CELLS = 2048
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """How much the engine may hold. `prefix_cache_mb` bounds kept prefixes; `prefix_files` is their folder on disk, if any."""
+
+    context: int = 8192
+    batch: int = 128
+    threads: int | None = None
+    gpu_layers: int | None = None
+    prefix_cache_mb: int = 512
+    prefix_files: Path | None = None
+    prefix_files_mb: int = 1024
+    verbose: bool = False
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call: the prompt, whose it is, and how to write. A `grammar` (GBNF) holds what is written, not the prompt's end."""
+
+    prompt: Prompt
+    user: str = "local"
+    max_tokens: int = 512
+    stop: Sequence[str] = ()
+    grammar: str | None = None
+    sampling: Sampling = field(default_factory=Sampling)
+    cancelled: Cancelled | None = None
+
+
+class Engine:
+    """A model file with one context. One call at a time; others wait for its lock (a fair queue stands before it)."""
+
+    def __init__(self, path: Path, settings: EngineSettings | None = None) -> None:
+        self.settings = settings = settings or EngineSettings()
+        self.weights = weights = Weights(path, gpu_layers=settings.gpu_layers, verbose=settings.verbose)
+        self.template = ChatTemplate(weights)
+        self.context_size = min(settings.context, weights.trained_context)
+        kept = (settings.prefix_cache_mb << 20) // weights.cell_bytes if weights.rewinds else 0
+        cells = max(self.context_size, kept + min(_WORKING_CELLS, self.context_size))
+        self._context = Context(
+            weights, cells=cells, sequences=_SEQUENCES, batch=settings.batch, threads=settings.threads or physical_cores()
+        )
+        self.prefixes = Prefixes(self._context, cells=self._context.cells, kept_cells=kept, sequences=_SEQUENCES)
+        self._reader = Reader(self._context, self.prefixes, _prefix_files(weights, settings))
+        self._lock = threading.Lock()
+
+    def stream(self, call: Call, cost: Cost) -> Iterator[str]:
+        """The answer piece by piece; `cost` is filled in on the way.
+
+        Raises `QuestionTooLong` before anything is read, `TurnCancelled` once `call.cancelled` is set. Closing the
+        iterator stops the model.
+        """
+        limit = min(call.max_tokens, self._room(call.prompt))
+        started = time.perf_counter()
+        with self._lock, self._context.stopping_for(call.cancelled):
+            sampler = Sampler(self.weights, call.sampling, call.grammar)
+            try:
+                with self._reader.working(
+                    call.prompt, user=call.user, room=limit, cancelled=call.cancelled, cost=cost
+                ) as working:
+                    yield from self._write(sampler, working, limit, call, cost, started)
+            finally:
+                sampler.close()
+
+    def choose(self, call: Call, choices: Sequence[str], cost: Cost) -> list[float]:
+        """The probability of each choice as the answer to the prompt, adding up to 1.
+
+        When the choices begin with different tokens, that one token decides; else each is read to its end.
+        """
+        self._room(call.prompt)
+        tokens = [self.weights.tokenize(choice) for choice in choices]
+        if not tokens or not all(tokens):
+            raise ValueError("Choices must not be empty.")
+        started = time.perf_counter()
+        with (
+            self._lock,
+            self._context.stopping_for(call.cancelled),
+            self._reader.working(
+                call.prompt, user=call.user, room=max(map(len, tokens)), cancelled=call.cancelled, cost=cost
+            ) as working,
+        ):
+            logits = self._context.logits()
+            cost.first_token_seconds, cost.written_tokens = time.perf_counter() - started, 1
+            firsts = [each[0] for each in tokens]
+            if len(set(firsts)) == len(firsts):
+                return normalised([float(logits[first]) for first in firsts])
+            whole = begins_another(tokens)
+            begin = [log_probability(logits, first) for first in firsts]
+            return normalised(
+                [
+                    start + self._rest(working, each, call.cancelled, to_end=whole)
+                    for start, each in zip(begin, tokens, strict=True)
+                ]
+            )
+
+    def warm(self, system: str, *, cancelled: Cancelled | None = None) -> None:
+        """Read what every prompt under this system message begins with, unless it is kept already."""
+        prompt = self.template.system_prefix(system)
+        self._room(prompt)
+        with self._lock, self._context.stopping_for(cancelled):
+            if prompt.shared and not self._reader.recall(prompt):
+                with self._reader.working(prompt, user=None, room=0, cancelled=cancelled, cost=Cost()):
+                    return
+
+    def forget(self, user: str) -> None:
+        """Drop what was kept of a user's conversations."""
+        with self._lock:
+            self.prefixes.forget(user)
+
+    def close(self) -> None:
+        """Free the model, once the call under way is over."""
+        with self._lock:
+            self._context.close()
+            self.weights.close()
+
+    def _room(self, prompt: Prompt) -> int:
+        """Tokens that are left for the answer."""
+        room = self.context_size - len(prompt.tokens)
+        if room < _LEAST_ANSWER:
+            raise QuestionTooLong(
+                f"The prompt has {len(prompt.tokens)} tokens and the model reads {self.context_size - _LEAST_ANSWER}. "
+                "Shorten the question, or raise model.context."
+            )
+        return room
+
+    def _write(self, sampler: Sampler, working: Prefix, limit: int, call: Call, cost: Cost, started: float) -> Iterator[str]:
+        pieces = Pieces(call.stop)
+        cost.finish = "length"
+        while cost.written_tokens < limit:
+            token = sampler.draw(self._context.logits())
+            if cost.first_token_seconds is None:
+                cost.first_token_seconds = time.perf_counter() - started
+            if self.weights.ends(token):
+                cost.finish = "stop"
+                break
+            cost.written_tokens += 1
+            if text := pieces.add(self.weights.piece(token)):
+                yield text
+            if pieces.stopped:
+                cost.finish = "stop"
+                return
+            if cost.written_tokens < limit:
+                self._reader.read(working, [token], call.cancelled)
+        if text := pieces.add(b"", last=True):
+            yield text
+
+    def _rest(self, working: Prefix, tokens: list[int], cancelled: Cancelled | None, *, to_end: bool) -> float:
+        """The log probability of what follows the first token of a choice; with `to_end`, that the answer ends after it."""
+        following = tokens[1:] + ([self.weights.end_of_turn] if to_end else [])
+        if not following:
+            return 0.0
+        branch = self.prefixes.fork(working)
+        try:
+            rows = self._reader.read_rows(branch, tokens[: len(following)], cancelled)
+            return sum(log_probability(self._context.logits(row), token) for row, token in zip(rows, following, strict=True))
+        finally:
+            self.prefixes.drop(branch)
+
+
+def _prefix_files(weights: Weights, settings: EngineSettings) -> PrefixFiles | None:
+    if settings.prefix_files is None or not weights.rewinds:
+        return None
+    # What the bytes of a state depend on; 16-bit keys and values with flash attention are fixed in `Context`.
+    identity = f"{weights.fingerprint()} llama-cpp-python {version('llama-cpp-python')} f16 flash gpu {weights.gpu_layers}"
+    return PrefixFiles(settings.prefix_files, identity=identity, max_bytes=settings.prefix_files_mb << 20)

@@ -1,0 +1,92 @@
+"""A fair, bounded queue in front of the one model."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from assistant.errors import ModelBusy
+from assistant.models.context import Cancelled
+from graphs.errors import TurnCancelled
+
+_POLL_SECONDS = 0.05
+_REMEMBERED_USERS = 1024
+
+
+class FairQueue:
+    """One call at a time; among those who wait, the user who was served longest ago is next.
+
+    At most `bound` calls wait; a further one gets `ModelBusy` at once.
+    """
+
+    def __init__(self, bound: int) -> None:
+        self._bound = bound
+        self._lock = threading.Lock()
+        self._busy = False
+        self._waiting: dict[str, deque[threading.Event]] = {}
+        self._served: dict[str, int] = {}
+        self._turns = itertools.count(1)
+
+    @contextmanager
+    def turn(self, user: str = "local", cancelled: Cancelled | None = None) -> Iterator[None]:
+        """Wait for the model and hold it. Raises `ModelBusy`, or `TurnCancelled` when `cancelled` is set while waiting."""
+        self._wait(user, cancelled)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._hand_on()
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait."""
+        with self._lock:
+            return self._count()
+
+    def _wait(self, user: str, cancelled: Cancelled | None) -> None:
+        with self._lock:
+            if not self._busy:
+                self._busy = True
+                self._note_served(user)
+                return
+            if self._count() >= self._bound:
+                raise ModelBusy(f"The model is busy: {self._count()} calls are waiting for it already. Try again in a moment.")
+            ready = threading.Event()
+            self._waiting.setdefault(user, deque()).append(ready)
+        while not ready.wait(_POLL_SECONDS if cancelled is not None else None):
+            if cancelled is not None and cancelled.is_set():
+                self._leave(user, ready)
+                raise TurnCancelled("The reader went away while the call was waiting for the model.")
+
+    def _leave(self, user: str, ready: threading.Event) -> None:
+        with self._lock:
+            if ready.is_set():  # the turn came in the same moment: pass it on
+                self._hand_on()
+                return
+            self._waiting[user].remove(ready)
+            if not self._waiting[user]:
+                del self._waiting[user]
+
+    def _hand_on(self) -> None:
+        if not self._waiting:
+            self._busy = False
+            return
+        user = min(self._waiting, key=lambda name: self._served.get(name, 0))
+        line = self._waiting[user]
+        ready = line.popleft()
+        if not line:
+            del self._waiting[user]
+        self._note_served(user)
+        ready.set()
+
+    def _note_served(self, user: str) -> None:
+        self._served.pop(user, None)
+        self._served[user] = next(self._turns)
+        if len(self._served) > _REMEMBERED_USERS:
+            del self._served[next(iter(self._served))]
+
+    def _count(self) -> int:
+        return sum(len(line) for line in self._waiting.values())
