@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from stores.parsers.section import Section
 
 _PARAGRAPH = re.compile(r"\n[ \t]*\n+")
-_SENTENCE = re.compile(r"(?<=[.!?…。！？])[\"'”’)\]]*\s+|\n+")
+_SENTENCE = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|(?<=[。！？])|\n+")
 _RANGE = re.compile(r"(page|line|row)s? (\d+)(?:–(\d+))?$")
 _DIVIDER = re.compile(r"^[|: -]*-[|: -]*\n", re.MULTILINE)  # the line of dashes in a table says nothing
-_LONGEST_WORD = 400
+_LONGEST_WORD = 100
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,9 @@ def _between(text: str, separator: re.Pattern[str], start: int, end: int) -> Ite
 
 def _rows(section: Section, limit: int, count: Callable[[str], int]) -> Iterator[_Piece]:
     """A table cut between rows, its header above each part."""
-    header = section.header if count(section.header) <= limit // 2 else section.header[: limit * 2]
+    header = section.header[: limit * 10]
+    while count(header) > limit // 2:
+        header = header[: len(header) // 2]
     above = count(header)
     numbered = _RANGE.match(section.location)
     first = int(numbered.group(2)) if numbered else 1

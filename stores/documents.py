@@ -50,6 +50,7 @@ class Documents:
         self._candidates = candidates
         self._longest_query = longest_query
         self._writing = threading.Lock()
+        self._closing = threading.Event()
         self._registry = Registry(directory / "documents.sqlite")
         try:
             self._collection = Collection(client, "passages", sync_threshold=1000)
@@ -59,7 +60,8 @@ class Documents:
             raise
 
     def close(self) -> None:
-        """Waits for a running ingestion's batch and releases the registry; the Chroma client is its opener's to close."""
+        """Ends a running ingestion after its batch and releases the registry; the Chroma client is its opener's to close."""
+        self._closing.set()
         with self._writing:
             self._registry.close()
 
@@ -98,7 +100,11 @@ class Documents:
         retry_refused: bool = True,
     ) -> Ingestion:
         discard(self._registry, self._collection, self._registry.unfinished())  # what an error interrupted
-        return Ingestion(self._registry, self._collection, self._embed, self._limits, progress, cancelled, retry_refused)
+
+        def stop() -> bool:
+            return self._closing.is_set() or (cancelled is not None and cancelled())
+
+        return Ingestion(self._registry, self._collection, self._embed, self._limits, progress, stop, retry_refused)
 
     def remove(self, id: str, *, user: str | None = None) -> None:  # noqa: A002 (the public name)
         """Removes a document for good (None: whosever it is). Raises NotFound for one that the user may not see."""

@@ -1,4 +1,7 @@
-"""Which files a path names: a file, or a folder with all below it. Links and hidden files are passed over."""
+"""Which files a path names: a file, or a folder with all below it. Links and hidden files are passed over.
+
+The paths in what is refused here are the files' own; whoever shows them cleans them.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ def find_files(root: Path) -> Iterator[File | Refusal]:
     try:
         found = root.stat()
     except OSError as error:
-        yield Refusal(shown(str(root)), "there is no such file or folder" if isinstance(error, FileNotFoundError) else str(error))
+        yield Refusal(str(root), "there is nothing there (is its drive connected?); what was read from it before is kept" if isinstance(error, FileNotFoundError) else str(error))
         return
     if stat.S_ISDIR(found.st_mode):
         yield from _below(root, root)
@@ -48,7 +51,7 @@ def _below(folder: Path, root: Path) -> Iterator[File | Refusal]:
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
-            yield Refusal(shown(str(folder)), f"the folder cannot be opened: {error.strerror or error}")
+            yield Refusal(str(folder), f"the folder cannot be opened: {error.strerror or error}")
             continue
         folders = []
         for entry in entries:
@@ -56,11 +59,11 @@ def _below(folder: Path, root: Path) -> Iterator[File | Refusal]:
             try:
                 if entry.is_symlink():
                     if not path.resolve().is_relative_to(root):
-                        yield Refusal(shown(entry.path), "a link that leads out of the folder: not followed")
+                        yield Refusal(entry.path, "a link that leads out of the folder: not followed")
                     continue
                 found = entry.stat(follow_symlinks=False)
             except OSError as error:
-                yield Refusal(shown(entry.path), str(error.strerror or error))
+                yield Refusal(entry.path, str(error.strerror or error))
                 continue
             if _is_hidden(entry.name, found):
                 continue
@@ -73,13 +76,13 @@ def _below(folder: Path, root: Path) -> Iterator[File | Refusal]:
 
 def _file(path: Path, name: str, found: os.stat_result) -> File | Refusal:
     if not stat.S_ISREG(found.st_mode):
-        return Refusal(shown(str(path)), "not a regular file")
+        return Refusal(str(path), "not a regular file")
     if path.suffix.lower() not in EXTENSIONS:
-        return Refusal(shown(str(path)), f"a type that is not read: {shown(path.suffix) or 'no ending'}")
+        return Refusal(str(path), f"a type that is not read: {shown(path.suffix) or 'no ending'}")
     try:
         str(path).encode()
     except UnicodeEncodeError:
-        return Refusal(shown(str(path)), "its name is not valid text: rename it")
+        return Refusal(str(path), "its name is not valid text: rename it")
     return File(str(path), shown(name), found.st_size, found.st_mtime_ns)
 
 

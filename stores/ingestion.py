@@ -6,7 +6,7 @@ import hashlib
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,25 @@ class _Read:
     replaces: str | None
 
 
+class _Known:
+    """What one user's index holds before a run, by path and by content."""
+
+    def __init__(self, registry: Registry, user: str) -> None:
+        self.by_path = registry.entries(user)
+        self.refused = registry.refused(user)
+        self._by_content: dict[str, list[Entry]] = {}
+        for entry in self.by_path.values():
+            self._by_content.setdefault(entry.sha256, []).append(entry)
+
+    def same(self, path: str, sha256: str) -> Entry | None:
+        """The document at that path if it has these bytes, else one with these bytes whose file is no longer where it was."""
+        alike = self._by_content.get(sha256, [])
+        found = next((e for e in alike if e.path == path), None) or next((e for e in alike if not Path(e.path).exists()), None)
+        if found:
+            alike.remove(found)
+        return found
+
+
 @dataclass
 class Ingestion:
     """One run over some roots; its lists become the report."""
@@ -64,31 +83,46 @@ class Ingestion:
     refused: list[Refusal] = field(default_factory=list)
     passages: int = 0
     _waiting: list[_Read] = field(default_factory=list)
+    _relocated: list[Entry] = field(default_factory=list)
+    _newly_refused: list[tuple[str, str, int, int, str]] = field(default_factory=list)
     _started: float = field(default_factory=time.monotonic)
 
     def run(self, roots: Sequence[tuple[str, str]], *, remove_missing: bool = False) -> IngestReport:
         """Reads what lies under the roots, each a (path, user); removes what no longer does, where asked to."""
         seen: set[tuple[str, str]] = set()
-        work = [(file, user) for path, user in roots for file in self._files(path, user, seen)]
-        known = {user: self.registry.entries(user) for user in {user for _, user in roots}}
-        before = {user: self.registry.refused(user) for user in known}
+        # A single file that was deleted is no news; a whole folder that is missing is.
+        present = [(path, user) for path, user in roots if not remove_missing or is_gone(Path(path)) or Path(path).exists()]
+        work = [(file, user) for path, user in present for file in self._files(path, user, seen)]
+        known = {user: _Known(self.registry, user) for user in {user for _, user in roots}}
         for done, (file, user) in enumerate(work):
             self._tell(done, len(work), file.path)
             if self._is_cancelled():
-                return self.report()
-            self._take(file, user, known[user], before[user])
+                return self._end()
+            self._take(file, user, known[user])
             if sum(len(read.chunks) for read in self._waiting) >= self.limits.batch and not self._flush():
-                return self.report()
-        if self._flush() and remove_missing:
-            self._remove_missing(roots, seen)
-        self._tell(len(work), len(work), "")
-        return self.report()
+                return self._end()
+        if self._flush():
+            self._note()
+            if remove_missing:
+                self._remove_missing(roots, seen)
+            self._tell(len(work), len(work), "")
+        return self._end()
 
-    def report(self) -> IngestReport:
-        """What has been done so far."""
+    def _end(self) -> IngestReport:
+        """Notes what is still to be noted; gives the report of what has been done."""
+        self._note()
         lists = (self.new, self.changed, self.unchanged, self.removed)
         new, changed, unchanged, removed = (tuple(sorted(names)) for names in lists)
-        return IngestReport(new, changed, unchanged, removed, tuple(self.refused), self.passages, time.monotonic() - self._started)
+        refused = tuple(Refusal(shown(refusal.path), refusal.reason) for refusal in self.refused)
+        return IngestReport(new, changed, unchanged, removed, refused, self.passages, time.monotonic() - self._started)
+
+    def _note(self) -> None:
+        """Writes down, in one go, what was only found out about files."""
+        if self._relocated:
+            self.registry.relocate(self._relocated)
+        if self._newly_refused:
+            self.registry.refuse(self._newly_refused)
+        self._relocated, self._newly_refused = [], []
 
     def _tell(self, done: int, total: int, path: str) -> None:
         if self.progress:
@@ -106,34 +140,28 @@ class Ingestion:
                 seen.add((found.path, user))
                 yield found
 
-    def _take(self, file: File, user: str, known: dict[str, Entry], refused: dict[str, tuple[int, int, str]]) -> None:
-        entry = known.get(file.path)
+    def _take(self, file: File, user: str, known: _Known) -> None:
+        entry = known.by_path.get(file.path)
         if entry and (entry.size, entry.mtime_ns) == (file.size, file.mtime_ns):
             self.unchanged.append(file.name)
             return
-        earlier = refused.get(file.path)
+        earlier = known.refused.get(file.path)
         if earlier and not self.retry_refused and earlier[:2] == (file.size, file.mtime_ns):
-            self.refused.append(Refusal(shown(file.path), earlier[2]))
+            self.refused.append(Refusal(file.path, earlier[2]))
             return
         try:
             data = read_bytes(Path(file.path), max_megabytes=self.limits.max_megabytes)
             sha256 = hashlib.sha256(data).hexdigest()
-            same = entry if entry and entry.sha256 == sha256 else self._moved(sha256, known)
-            if same:
-                self.registry.relocate(same.id, file.name, file.path, file.size, file.mtime_ns)
-                known.pop(same.path)
-                known[file.path] = same
+            same = known.same(file.path, sha256)
+            # A file that took the place of another, and reads like a third that is gone, replaces the one whose path it has.
+            if same and (entry is None or same.id == entry.id):
+                self._relocated.append(replace(same, name=file.name, path=file.path, size=file.size, mtime_ns=file.mtime_ns))
                 self.unchanged.append(file.name)
-                return
-            self._read(file, user, data, sha256, entry)
+            else:
+                self._read(file, user, data, sha256, entry)
         except DocumentUnreadable as error:
-            self.registry.refuse(file.path, user, file.size, file.mtime_ns, str(error))
-            self.refused.append(Refusal(shown(file.path), str(error)))
-
-    @staticmethod
-    def _moved(sha256: str, known: dict[str, Entry]) -> Entry | None:
-        """A document with these very bytes whose file is no longer where it was."""
-        return next((e for e in known.values() if e.sha256 == sha256 and not Path(e.path).exists()), None)
+            self._newly_refused.append((file.path, user, file.size, file.mtime_ns, str(error)))
+            self.refused.append(Refusal(file.path, str(error)))
 
     def _read(self, file: File, user: str, data: bytes, sha256: str, replaces: Entry | None) -> None:
         sections = parse(data, file.path, max_pages=self.limits.max_pages)
@@ -178,7 +206,7 @@ class Ingestion:
         return np.concatenate(parts)
 
     def _remove_missing(self, roots: Sequence[tuple[str, str]], seen: set[tuple[str, str]]) -> None:
-        """Removes documents whose file is gone, but keeps all under a root, or a folder, that cannot be looked into."""
+        """Removes documents whose file is gone, but keeps all in a folder that is missing or cannot be looked into."""
         kept = [Path(refusal.path) for refusal in self.refused]
         gone = []
         for user in {user for _, user in roots}:

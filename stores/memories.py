@@ -6,6 +6,7 @@ Every record carries its user, and every read is filtered by user inside Chroma.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import re
 import threading
 import uuid
@@ -83,16 +84,17 @@ class Memories:
     def _twins(self, texts: Sequence[str], vectors: Any, user: str) -> list[str | int | None]:
         """For each text the id of a memory that says the same, or the number of an earlier text that does, or None."""
         stored = self._collection.nearest_of_each(vectors, where=_of(user))
-        by_text = {normalised(record.text): record.id for record in self._collection.records(_of(user))}
+        keys = [_key(text) for text in texts]
+        by_key = {str(r.metadata["key"]): r.id for r in self._collection.records({"$and": [_of(user), {"key": {"$in": keys}}]})}
         twins: list[str | int | None] = []
         first: dict[str, int] = {}
         among = vectors @ vectors.T
         for number, text in enumerate(texts):
-            key = normalised(text)
+            key = keys[number]
             nearest = stored[number]
             close = [n for n in range(number) if among[number, n] > self._same and says_the_same(texts[n], text)]
-            if key in by_text:
-                twins.append(by_text[key])
+            if key in by_key:
+                twins.append(by_key[key])
             elif nearest and nearest.similarity > self._same and says_the_same(nearest.text, text):
                 twins.append(nearest.id)
             else:
@@ -102,7 +104,8 @@ class Memories:
 
     def _write(self, memories: Sequence[Memory], vectors: Any) -> None:
         metadatas = [
-            {"user": m.user, "said_at": m.said_at.isoformat(), **({} if m.source is None else {"source": m.source})} for m in memories
+            {"user": m.user, "said_at": m.said_at.isoformat(), "key": _key(m.text)} | ({} if m.source is None else {"source": m.source})
+            for m in memories
         ]
         texts = [memory.text for memory in memories]
         self._collection.upsert([memory.id for memory in memories], vectors, metadatas, texts)
@@ -187,6 +190,11 @@ def _telling(text: str) -> set[str]:
 
 def _of(user: str) -> dict[str, str]:
     return {"user": user}
+
+
+def _key(text: str) -> str:
+    """The same for texts that differ only in case, white space and closing marks."""
+    return hashlib.sha256(normalised(text).encode()).hexdigest()
 
 
 def _named(user: str) -> None:

@@ -155,10 +155,10 @@ class Registry:
         """The files that were removed from the index by hand."""
         return {path for (path,) in self.rows("SELECT path FROM excluded WHERE user = ?", (user,))}
 
-    def refuse(self, path: str, user: str, size: int, mtime_ns: int, reason: str) -> None:
-        """Keeps why a file was refused, so that it is not read again until it changes."""
+    def refuse(self, files: Sequence[tuple[str, str, int, int, str]]) -> None:
+        """Keeps why files, each (path, user, size, mtime_ns, reason), were refused: they are not read again until they change."""
         with self._transaction() as db:
-            db.execute("INSERT OR REPLACE INTO refused VALUES (?, ?, ?, ?, ?)", (path, user, size, mtime_ns, reason))
+            db.executemany("INSERT OR REPLACE INTO refused VALUES (?, ?, ?, ?, ?)", files)
 
     def refused(self, user: str) -> dict[str, tuple[int, int, str]]:
         """Path to (size, mtime_ns, reason) of what was refused."""
@@ -173,10 +173,13 @@ class Registry:
         )
         return {row[2]: Entry(*row) for row in found}
 
-    def relocate(self, document_id: str, name: str, path: str, size: int, mtime_ns: int) -> None:
-        """A document whose file moved, or was touched, and reads as before."""
+    def relocate(self, entries: Sequence[Entry]) -> None:
+        """Documents whose files moved, or were touched, and read as before."""
         with self._transaction() as db:
-            db.execute("UPDATE documents SET name = ?, path = ?, size = ?, mtime_ns = ? WHERE id = ?", (name, path, size, mtime_ns, document_id))
+            db.executemany(
+                "UPDATE documents SET name = ?, path = ?, size = ?, mtime_ns = ? WHERE id = ?",
+                [(entry.name, entry.path, entry.size, entry.mtime_ns, entry.id) for entry in entries],
+            )
 
     def begin(self, drafts: Iterable[Draft]) -> None:
         """Writes documents as pending, with all their chunks."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from pathlib import Path
 
 from stores.errors import DocumentUnreadable
@@ -27,6 +28,7 @@ _SIGNATURES = (
     (b"GIF8", "picture"), (b"\x7fELF", "program"), (b"MZ\x90", "program"), (b"\x1f\x8b", "archive"), (b"SQLite format 3", "database"),
     (b"7z\xbc\xaf", "archive"), (b"Rar!", "archive"), (b"{\\rtf", "RTF document"),
 )  # fmt: skip
+_ENCODED = re.compile(r"[A-Za-z0-9+/=%_-]{1000,}")  # a picture in base 64, a key: nobody's words
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
@@ -70,7 +72,7 @@ def parse(data: bytes, name: str, *, max_pages: int = 2000) -> list[Section]:
         raise DocumentUnreadable(f"{name} is not text but a {signature} file: rename it to what it is, or leave it out")
     else:
         sections = _parse_text_kind(kind, decode(data, name), name)
-    if not any(section.text.strip() for section in sections):
+    if not any(re.search(r"\w", section.text) for section in sections):
         raise DocumentUnreadable(f"{name} has no text")
     return sections
 
@@ -100,6 +102,7 @@ def decode(data: bytes, name: str) -> str:
     odd = sum(1 for character in sample if (character < " " and character not in "\t\n\r\f\v") or character == "\ufffd")
     if odd > 0.05 * len(sample):
         raise DocumentUnreadable(f"{name} is not text: it holds binary data")
+    text = _ENCODED.sub("…", text)
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n").replace("\0", "")
 
 
