@@ -85,7 +85,7 @@ def _tokenizers(path: Path) -> tuple[Any, Any]:
     for most in (_MOST_TOKENS, None):
         try:
             tokenizer = Tokenizer.from_str(text)
-        except Exception as error:  # noqa: BLE001 - the Rust binding raises bare Exception
+        except Exception as error:  # the Rust binding raises bare Exception
             raise ModelFileCorrupt(f"{path} is not a tokenizer file ({error}). Fetch the embedding model again.") from error
         tokenizer.no_padding()
         if most is None:
@@ -98,8 +98,8 @@ def _tokenizers(path: Path) -> tuple[Any, Any]:
 
 def _session(path: Path, threads: int) -> Any:
     _check(path)
-    import onnxruntime
-    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf, RuntimeException
+    import onnxruntime  # type: ignore[import-untyped]
+    from onnxruntime.capi import onnxruntime_pybind11_state as failures  # type: ignore[import-untyped]
 
     onnxruntime.disable_telemetry_events()
     onnxruntime.set_default_logger_severity(3)
@@ -110,7 +110,7 @@ def _session(path: Path, threads: int) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except (Fail, InvalidGraph, InvalidProtobuf, RuntimeException) as error:
+    except (failures.Fail, failures.InvalidGraph, failures.InvalidProtobuf, failures.RuntimeException) as error:
         raise ModelFileCorrupt(f"{path} is not a whole ONNX model ({error}). Fetch the embedding model again.") from error
 
 

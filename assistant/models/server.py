@@ -1,0 +1,312 @@
+"""An OpenAI-compatible server in place of the local model, called in the same way."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Self
+
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from pydantic import ConfigDict
+
+from assistant.errors import ModelBusy, ModelUnavailable
+from assistant.models.context import Cancelled
+from assistant.models.sampling import Sampling
+from assistant.models.wire import Wire
+from graphs.errors import QuestionTooLong, TurnCancelled
+
+_TOP_LOGPROBS = 20
+_CHOICE_TOKENS = 32
+_CHARACTERS_PER_TOKEN = 3.5
+
+
+class ServerChat(BaseChatModel):
+    """A chat model on an OpenAI-compatible server; takes the keywords that `LlamaChat` takes.
+
+    `grammar` reaches servers that know the field (llama.cpp's, llama-cpp-python's). `choices` are weighed by the
+    logarithms of the first token's probabilities; a server that gives none is asked, and the choice it names gets 1.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    address: str
+    model: Any  # a langchain_openai.ChatOpenAI, imported only where a server is used
+    wire: Wire
+    sampling: Sampling = Sampling()
+    max_tokens: int = 512
+
+    @classmethod
+    def connect(
+        cls,
+        address: str,
+        *,
+        model: str,
+        api_key: str | None = None,
+        timeout: float = 120.0,
+        sampling: Sampling | None = None,
+        max_tokens: int = 512,
+    ) -> Self:
+        """A chat model for the server at `address` (such as http://127.0.0.1:8080/v1); nothing is sent before the first call."""
+        from langchain_openai import ChatOpenAI
+        from pydantic import SecretStr
+
+        wire = Wire(timeout)
+        client = ChatOpenAI(
+            model=model,
+            base_url=address,
+            # Never the key of another service that happens to stand in the environment.
+            api_key=SecretStr(api_key or "none"),
+            timeout=timeout,
+            max_retries=0,
+            stream_usage=True,
+            use_responses_api=False,
+            http_client=wire.client,
+            http_socket_options=(),
+        )
+        return cls(address=address, model=client, wire=wire, sampling=sampling or Sampling(), max_tokens=max_tokens)
+
+    @property
+    def _llm_type(self) -> str:
+        return "openai-compatible"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return {"model": self.model.model_name, "address": self.address}
+
+    def count_tokens(self, text: str) -> int:
+        """About how many tokens a text has: the server's vocabulary is not known here."""
+        return math.ceil(len(text) / _CHARACTERS_PER_TOKEN)
+
+    def get_num_tokens(self, text: str) -> int:
+        """About how many tokens a text has."""
+        return self.count_tokens(text)
+
+    def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
+        """About how many tokens these messages have, with the template around them."""
+        return sum(self.count_tokens(str(message.text)) + 4 for message in messages)
+
+    def warm(self, system: str, *, cancelled: Cancelled | None = None) -> None:
+        """Nothing: a server keeps its own prefixes."""
+
+    def forget(self, user: str) -> None:
+        """Nothing: what a server keeps is not ours to drop."""
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.wire.close()
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        if kwargs.get("choices"):
+            yield _as_chunk(self._choose(messages, kwargs["choices"], kwargs.get("cancelled")))
+            return
+        started = time.perf_counter()
+        first: float | None = None
+        echo = _Echo(messages)
+        cancelled: Cancelled | None = kwargs.get("cancelled")
+        with self._errors(cancelled), self.wire.cut_by(cancelled) as sending:
+            sending()
+            chunks = self.model._stream(messages, stop=stop, **self._request(messages, kwargs))
+            try:
+                for chunk in chunks:
+                    if cancelled is not None and cancelled.is_set():
+                        raise TurnCancelled("The reader went away, so the model was stopped.")
+                    if chunk.text and first is None:
+                        first = time.perf_counter() - started
+                    yield _with_text(chunk, echo.without(str(chunk.text)), run_manager)
+            finally:
+                chunks.close()  # closes the response, which tells the server to stop
+        yield _last(echo.rest(), {"first_token_seconds": first})
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        whole: AIMessageChunk | None = None
+        for chunk in self._stream(messages, stop, None, **kwargs):
+            piece = chunk.message
+            assert isinstance(piece, AIMessageChunk)
+            whole = piece if whole is None else whole + piece
+        assert whole is not None
+        message = AIMessage(
+            content=whole.content, usage_metadata=whole.usage_metadata, response_metadata=whole.response_metadata
+        )
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _request(self, messages: Sequence[BaseMessage], options: Mapping[str, Any]) -> dict[str, Any]:
+        """The call's keywords as the server's: only what differs from a server's own ways is sent."""
+        greedy = self.sampling.greedy if options.get("greedy") is None else options["greedy"]
+        # `max_tokens` by this way keeps its name: langchain-openai renames it to one that local servers do not know.
+        body: dict[str, Any] = {"max_tokens": options.get("max_tokens") or self.max_tokens}
+        request: dict[str, Any] = {"temperature": 0.0 if greedy else self.sampling.temperature, "extra_body": body}
+        if not greedy:
+            request |= {"top_p": self.sampling.top_p}
+            body |= {"top_k": self.sampling.top_k, "min_p": self.sampling.min_p}
+            if self.sampling.seed is not None:
+                request["seed"] = self.sampling.seed
+        if self.sampling.repetition_penalty != 1.0:
+            body["repeat_penalty"] = self.sampling.repetition_penalty
+        if options.get("grammar"):
+            body["grammar"] = options["grammar"]
+        if messages and isinstance(messages[-1], AIMessage):
+            # llama.cpp's server continues a last assistant message unasked; vLLM and SGLang want to be told.
+            body |= {"add_generation_prompt": False, "continue_final_message": True}
+        return request
+
+    def _choose(self, messages: list[BaseMessage], choices: Sequence[str], cancelled: Cancelled | None) -> AIMessage:
+        started = time.perf_counter()
+        asked = {"max_tokens": 1, "greedy": True}
+        reply = self._once(messages, {**self._request(messages, asked), "logprobs": True, "top_logprobs": _TOP_LOGPROBS}, cancelled)
+        probabilities = weigh(choices, reply.response_metadata.get("logprobs"))
+        if probabilities is None:
+            reply = self._once(messages, self._request(messages, {**asked, "max_tokens": _CHOICE_TOKENS}), cancelled)
+            probabilities = _named(choices, _Echo(messages).whole(str(reply.text)))
+        best = max(choices, key=lambda choice: probabilities[choice])
+        metadata = {
+            "model_name": self.model.model_name,
+            "first_token_seconds": time.perf_counter() - started,
+            "probabilities": probabilities,
+        }
+        return AIMessage(content=best, usage_metadata=reply.usage_metadata, response_metadata=metadata)
+
+    def _once(self, messages: list[BaseMessage], request: dict[str, Any], cancelled: Cancelled | None) -> AIMessage:
+        with self._errors(cancelled), self.wire.cut_by(cancelled) as sending:
+            sending()
+            reply = self.model._generate(messages, **request).generations[0].message
+        assert isinstance(reply, AIMessage)
+        return reply
+
+    @contextmanager
+    def _errors(self, cancelled: Cancelled | None) -> Iterator[None]:
+        """What can go wrong with a server, as this project's errors."""
+        import openai
+
+        transport = _transport_error()
+        try:
+            yield
+        except (openai.OpenAIError, transport) as error:
+            if cancelled is not None and cancelled.is_set():
+                raise TurnCancelled("The reader went away, so the model server was told to stop.") from error
+            raise self._explained(error) from error
+
+    def _explained(self, error: Exception) -> Exception:
+        import openai
+
+        at = f"The model server at {self.address}"
+        if isinstance(error, openai.APITimeoutError):
+            return ModelUnavailable(f"{at} did not answer in time. Raise model.server_timeout, or look whether it is overloaded.")
+        if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
+            return ModelUnavailable(f"{at} refused the key. Set model.server_api_key.")
+        if isinstance(error, openai.NotFoundError):
+            return ModelUnavailable(f"{at} knows no such address or model ({error}). Check model.server_url and model.server_model.")
+        if isinstance(error, openai.RateLimitError) or (isinstance(error, openai.APIStatusError) and error.status_code == 503):
+            return ModelBusy(f"{at} is busy ({error}). Try again in a moment.")
+        if isinstance(error, openai.BadRequestError) and "context" in str(error).lower():
+            return QuestionTooLong(f"{at} cannot read so much at once ({error}). Shorten the question.")
+        if isinstance(error, openai.APIStatusError):
+            return ModelUnavailable(f"{at} answered with an error ({error}). Look at its log.")
+        return ModelUnavailable(
+            f"{at} cannot be reached, or broke off ({error}). Start it, or correct model.server_url, or leave that empty to use the local model."
+        )
+
+
+class _Echo:
+    """Takes the text to be continued off an answer, from a server that says it again instead of continuing it."""
+
+    def __init__(self, messages: Sequence[BaseMessage]) -> None:
+        self._opening = str(messages[-1].text) if messages and isinstance(messages[-1], AIMessage) else ""
+        self._seen = ""
+        self._open = bool(self._opening)
+
+    def without(self, text: str) -> str:
+        """The part of the next piece that may be shown."""
+        if not self._open:
+            return text
+        self._seen += text
+        if self._opening.startswith(self._seen):
+            return ""
+        self._open = False
+        return self._seen.removeprefix(self._opening)
+
+    def rest(self) -> str:
+        """What was held back at the end: nothing when it was the opening said again."""
+        held = self._seen if self._open and self._seen != self._opening else ""
+        self._open = False
+        return held
+
+    def whole(self, text: str) -> str:
+        """A whole answer without the opening."""
+        return text.removeprefix(self._opening)
+
+
+def weigh(choices: Sequence[str], logprobs: Mapping[str, Any] | None) -> dict[str, float] | None:
+    """Probabilities of choices from an OpenAI `logprobs` object; None when it does not tell them apart."""
+    content = (logprobs or {}).get("content") or []
+    if not content:
+        return None
+    weights = dict.fromkeys(choices, 0.0)
+    for candidate in content[0].get("top_logprobs") or [content[0]]:
+        token = str(candidate["token"]).strip()
+        meant = [choice for choice in choices if token and choice.strip().startswith(token)]
+        if len(meant) > 1:
+            return None
+        if meant:
+            weights[meant[0]] += math.exp(candidate["logprob"])
+    total = sum(weights.values())
+    return {choice: weight / total for choice, weight in weights.items()} if total else None
+
+
+def _named(choices: Sequence[str], text: str) -> dict[str, float]:
+    """1 for the choice that an answer names (the longest that it begins with, else that it holds); equal when it names none."""
+    said = text.strip().lower()
+    begun = [choice for choice in choices if said.startswith(choice.strip().lower())]
+    held = begun or [choice for choice in choices if choice.strip().lower() in said]
+    if not held:
+        return dict.fromkeys(choices, 1 / len(choices))
+    best = max(held, key=len)
+    return {choice: float(choice == best) for choice in choices}
+
+
+def _with_text(chunk: ChatGenerationChunk, text: str, run_manager: CallbackManagerForLLMRun | None) -> ChatGenerationChunk:
+    message = chunk.message.model_copy(update={"content": text, "chunk_position": None})
+    shown = ChatGenerationChunk(message=message, generation_info=chunk.generation_info)
+    if run_manager is not None and text:
+        run_manager.on_llm_new_token(text, chunk=shown)
+    return shown
+
+
+def _last(text: str, metadata: dict[str, Any]) -> ChatGenerationChunk:
+    return ChatGenerationChunk(message=AIMessageChunk(content=text, response_metadata=metadata, chunk_position="last"))
+
+
+def _as_chunk(message: AIMessage) -> ChatGenerationChunk:
+    return ChatGenerationChunk(
+        message=AIMessageChunk(
+            content=message.content,
+            usage_metadata=message.usage_metadata,
+            response_metadata=message.response_metadata,
+            chunk_position="last",
+        )
+    )
+
+
+def _transport_error() -> type[Exception]:
+    """What the HTTP client under openai raises when a connection breaks: httpx2's since openai 3, httpx's before."""
+    try:
+        import httpx2 as http
+    except ModuleNotFoundError:
+        import httpx as http  # type: ignore[no-redef]
+    return http.TransportError

@@ -1,0 +1,87 @@
+"""A connection that can be cut from another thread while it waits for an answer."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from assistant.models.context import Cancelled
+
+_WATCH_SECONDS = 0.05
+
+
+class Link:
+    """The socket of one request, learned from the HTTP client's trace of its own steps."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._cut = False
+
+    def trace(self, event: str, info: dict[str, Any]) -> None:
+        """Called by the HTTP client at each of its steps."""
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            with self._lock:
+                self._socket = info["return_value"].get_extra_info("socket")
+                if self._cut:
+                    self._shut()
+
+    def cut(self) -> None:
+        """End the connection; a thread that reads from it gets the end of the stream."""
+        with self._lock:
+            self._cut = True
+            self._shut()
+
+    def _shut(self) -> None:
+        if self._socket is not None:
+            try:
+                self._socket.shutdown(socket.SHUT_RDWR)
+            except (OSError, ValueError):  # closed already
+                return
+
+
+class Wire:
+    """An HTTP client, each of whose requests has a connection of its own that a cancelled call cuts."""
+
+    def __init__(self, timeout: float) -> None:
+        from openai import DefaultHttpxClient
+
+        self._current = threading.local()
+        self.client = DefaultHttpxClient(
+            timeout=timeout, headers={"Connection": "close"}, event_hooks={"request": [self._attach]}
+        )
+
+    @contextmanager
+    def cut_by(self, cancelled: Cancelled | None) -> Iterator[Callable[[], None]]:
+        """While this lasts, `cancelled` cuts the request; call what is given in the thread that sends it, just before."""
+        link = Link()
+        over = threading.Event()
+
+        def watch() -> None:
+            while cancelled is not None and not over.wait(_WATCH_SECONDS):
+                if cancelled.is_set():
+                    link.cut()
+                    return
+
+        def sending() -> None:
+            self._current.link = link
+
+        watcher = threading.Thread(target=watch, name="server-cancel", daemon=True)
+        watcher.start()
+        try:
+            yield sending
+        finally:
+            over.set()
+            watcher.join()
+
+    def close(self) -> None:
+        """Close the client."""
+        self.client.close()
+
+    def _attach(self, request: Any) -> None:
+        link: Link | None = getattr(self._current, "link", None)
+        if link is not None:
+            request.extensions = {**request.extensions, "trace": link.trace}
