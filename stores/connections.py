@@ -23,6 +23,9 @@ DIALECTS = {"sqlite": "sqlite", "postgresql": "postgres", "mysql": "mysql", "mar
 """SQLAlchemy's name of a database to sqlglot's."""
 
 _DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
+Fetch = Callable[[str, float, int], Table]
+"""(sql, seconds, most rows) to the rows."""
+
 CONNECT_SECONDS = 10
 AGE_SECONDS = 60.0
 
@@ -71,10 +74,28 @@ class Connections:
 
     def fetch(self, sql: str, *, seconds: float, max_rows: int, may_read: sqlite.MayRead | None = None) -> Table:
         """Run one SELECT. `may_read` (SQLite): which tables the connection itself lets through."""
-        deadline = time.monotonic() + seconds
+        with self.reading(seconds, may_read) as fetch:
+            return fetch(sql, seconds, max_rows)
+
+    @contextmanager
+    def reading(self, seconds: float, may_read: sqlite.MayRead | None = None) -> Iterator[Fetch]:
+        """Run many SELECTs within the time; for SQLite on one connection, because opening parses the whole schema."""
+        if self.dialect != "sqlite":
+            yield self._fetch_once
+            return
         with self.inspecting(seconds) as connection:
+            sqlite.authorize(_driver(connection), may_read or (lambda _table, _view: True))
+            yield partial(self._fetch_on, connection)
+
+    def _fetch_once(self, sql: str, seconds: float, max_rows: int) -> Table:
+        with self.inspecting(seconds) as connection:
+            return self._fetch_on(connection, sql, seconds, max_rows)
+
+    def _fetch_on(self, connection: Connection, sql: str, seconds: float, max_rows: int) -> Table:
+        deadline = time.monotonic() + seconds
+        with self._errors(seconds):
             if self.dialect == "sqlite":
-                sqlite.authorize(_driver(connection), may_read or (lambda _table, _view: True))
+                sqlite.limit_time(_driver(connection), deadline)
             result = connection.execution_options(
                 no_parameters=True,  # a "%" in LIKE is no placeholder
                 sqlite_raw_colnames=True,

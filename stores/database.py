@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from stores import guard, introspect, sqlite
 from stores.cells import cut
-from stores.connections import AGE_SECONDS, Connections
+from stores.connections import AGE_SECONDS, Connections, Fetch
 from stores.errors import QueryRejected, QueryTimeout
 from stores.introspect import Structure, quote
 from stores.scopes import Scopes
@@ -20,6 +21,7 @@ SAMPLE_ROWS = 3
 SAMPLE_CHARACTERS = 40
 INTROSPECTION_SECONDS = 30.0
 PROFILE_SECONDS = 3.0
+TABLE_SECONDS = 1.0
 
 
 class Database:
@@ -67,13 +69,15 @@ class Database:
 
     def find_values(self, question: str, *, user: str | None = None) -> list[ValueMatch]:
         """Words of the question that stand as values in the data this user may see, longest first; see `stores.words`."""
-        schema = self.schema()
-        who = user if self._conditions else None
+        _, scopes, schema = self._read()
 
-        def values(sql: str, seconds: float, max_rows: int) -> Table:
-            return self._run_checked(self.check(sql, user=user), seconds, max_rows)
+        @contextmanager
+        def reading() -> Iterator[Fetch]:
+            with self._connections.reading(self._words.build_seconds) as fetch:
+                yield fetch if scopes is None else lambda sql, seconds, rows: fetch(scopes.rewrite(sql, user), seconds, rows)
 
-        return self._words.find(question, schema, values, key=(who, schema.fingerprint, self._connections.revision()))
+        key = (user if scopes else None, schema.fingerprint, self._connections.revision())
+        return self._words.find(question, schema, reading, key=key)
 
     def close(self) -> None:
         """Close the connections."""
@@ -85,9 +89,9 @@ class Database:
 
     def _may_read(self) -> sqlite.MayRead | None:
         """For SQLite's own check: hidden tables are readable only through a view, or on the way to a scope."""
-        if self._named is None or self._cached is None:
+        if self._named is None:
             return None
-        _, structure, scopes, schema = self._cached
+        structure, scopes, schema = self._read()
         visible = {t.name.lower() for t in schema.tables}
         hidden = {t.name.lower() for t in structure.tables} - visible - (scopes.limited if scopes else set())
         return lambda table, view: table not in hidden or view in visible
@@ -125,26 +129,28 @@ class Database:
     def _profiled(self, tables: tuple[TableInfo, ...]) -> tuple[TableInfo, ...]:
         """The tables with sample rows and counts, as far as the time allows."""
         deadline = time.monotonic() + PROFILE_SECONDS
-        sampled = [replace(t, sample_rows=self._sample(t, deadline)) for t in tables]
-        return tuple(replace(t, row_count=self._count(t, deadline)) for t in sampled)
+        with self._connections.reading(PROFILE_SECONDS) as fetch:
+            sampled = [replace(t, sample_rows=self._sample(t, fetch, deadline)) for t in tables]
+            return tuple(replace(t, row_count=self._count(t, fetch, deadline)) for t in sampled)
 
-    def _sample(self, table: TableInfo, deadline: float) -> tuple[tuple[Value, ...], ...]:
-        found = self._within(f"SELECT * FROM {quote(table.name, self.dialect)} LIMIT {SAMPLE_ROWS}", deadline)
+    def _sample(self, table: TableInfo, fetch: Fetch, deadline: float) -> tuple[tuple[Value, ...], ...]:
+        found = _within(deadline, fetch, f"SELECT * FROM {quote(table.name, self.dialect)} LIMIT {SAMPLE_ROWS}")
         return tuple(tuple(cut(v, SAMPLE_CHARACTERS) if isinstance(v, str) else v for v in row) for row in found)
 
-    def _count(self, table: TableInfo, deadline: float) -> int | None:
-        found = self._within(f"SELECT COUNT(*) FROM {quote(table.name, self.dialect)}", deadline)
+    def _count(self, table: TableInfo, fetch: Fetch, deadline: float) -> int | None:
+        found = _within(deadline, fetch, f"SELECT COUNT(*) FROM {quote(table.name, self.dialect)}")
         return int(found[0][0] or 0) if found else None
 
-    def _within(self, sql: str, deadline: float) -> tuple[tuple[Value, ...], ...]:
-        """The rows, or none where the time is up or this one table cannot be read."""
-        seconds = min(deadline - time.monotonic(), 1.0)
-        if seconds <= 0:
-            return ()
-        try:
-            return self._connections.fetch(sql, seconds=seconds, max_rows=SAMPLE_ROWS).rows
-        except (QueryRejected, QueryTimeout):
-            return ()
+
+def _within(deadline: float, fetch: Fetch, sql: str) -> tuple[tuple[Value, ...], ...]:
+    """The rows, or none where the time is up or this one table cannot be read."""
+    seconds = min(deadline - time.monotonic(), TABLE_SECONDS)
+    if seconds <= 0:
+        return ()
+    try:
+        return fetch(sql, seconds, SAMPLE_ROWS).rows
+    except (QueryRejected, QueryTimeout):
+        return ()
 
 
 def _without_hidden_target(column: ColumnInfo, visible: set[str]) -> ColumnInfo:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -49,14 +50,16 @@ def path_of(url: URL) -> Path:
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection that can only read. Raises `DatabaseUnavailable` where there is no such file; never makes one."""
-    if not path.is_file():
-        raise DatabaseUnavailable(f"There is no database file {path}. Put it there, or correct the setting database.url.")
     try:
+        if not path.is_file():
+            raise DatabaseUnavailable(f"There is no database file {path}. Put it there, or correct the setting database.url.")
         return _open(path, "mode=ro")
     except sqlite3.Error as error:
         if error.sqlite_errorname not in _NEEDS_IMMUTABLE:
             raise
         return _open(path, "mode=ro&immutable=1")
+    except OSError as error:
+        raise DatabaseUnavailable(f"The database file {path} cannot be looked at: {error}. Check its rights.") from error
 
 
 def _open(path: Path, parameters: str) -> sqlite3.Connection:
@@ -102,7 +105,16 @@ def authorize(connection: sqlite3.Connection, may_read: MayRead) -> None:
             allowed = action == sqlite3.SQLITE_PRAGMA and first == "data_version" and second is None
         return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
 
+    _load_virtual_tables(connection)
     connection.set_authorizer(decide)
+
+
+def _load_virtual_tables(connection: sqlite3.Connection) -> None:
+    """Loading one makes a table in memory, which the authorizer would refuse: so it is done before."""
+    for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL%'").fetchall():
+        quoted = name.replace('"', '""')
+        with suppress(sqlite3.OperationalError):  # its module is not here; whoever asks for it will be told
+            connection.execute(f'PRAGMA table_info("{quoted}")').fetchall()
 
 
 def revision(path: Path) -> Hashable:

@@ -8,14 +8,16 @@ import time
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
+from stores.connections import Fetch
 from stores.errors import QueryRejected, QueryTimeout
 from stores.introspect import quote
-from stores.values import Schema, Table, TableInfo, ValueMatch
+from stores.values import Schema, TableInfo, ValueMatch
 
-Fetch = Callable[[str, float, int], Table]
-"""(sql, seconds, most rows) to rows that the user may see."""
+Reading = Callable[[], AbstractContextManager[Fetch]]
+"""Opens the database for rows that the user may see."""
 
 _TEXT_TYPE = re.compile(r"CHAR|TEXT|CLOB|STRING|ENUM|^$", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
@@ -75,17 +77,18 @@ class Words:
         self._indexes: OrderedDict[Hashable, _Index] = OrderedDict()
         self._lock = threading.Lock()
 
-    def find(self, question: str, schema: Schema, fetch: Fetch, *, key: Hashable) -> list[ValueMatch]:
+    def find(self, question: str, schema: Schema, reading: Reading, *, key: Hashable) -> list[ValueMatch]:
         """At most `max_matches`, the longest first. `key` names whose data it is and its state."""
-        index = self._index(schema, fetch, key)
+        index = self._index(schema, reading, key)
         return self._matches(question, index, _schema_words(schema))[: self.max_matches]
 
-    def _index(self, schema: Schema, fetch: Fetch, key: Hashable) -> _Index:
+    def _index(self, schema: Schema, reading: Reading, key: Hashable) -> _Index:
         with self._lock:
             if (known := self._indexes.get(key)) is not None:
                 self._indexes.move_to_end(key)
                 return known
-        built = self._built(schema, fetch)
+        with reading() as fetch:
+            built = self._built(schema, fetch)
         with self._lock:
             self._indexes[key] = built
             while len(self._indexes) > self.kept:

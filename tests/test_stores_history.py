@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -223,12 +224,13 @@ def test_a_page_that_is_damaged_later_is_no_bare_error(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[4096:] = os.urandom(len(data) - 4096)
     path.write_bytes(data)
-    history: History | None = None
     with pytest.raises(StoreUnavailable, match="damaged"):
-        history = History(path)
+        _read_all(path)
+
+
+def _read_all(path: Path) -> None:
+    with closing(History(path)) as history:
         history.messages("c", user="ada")
-    if history is not None:
-        history.close()
 
 
 def test_a_full_disk_says_so_and_loses_nothing(history: History) -> None:
