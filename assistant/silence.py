@@ -7,7 +7,9 @@ import os
 _OFF = {
     "ANONYMIZED_TELEMETRY": "False",  # Chroma
     "CHROMA_TELEMETRY": "False",
+    "CHROMA_OTEL_COLLECTION_ENDPOINT": "",
     "GRADIO_ANALYTICS_ENABLED": "False",
+    "GRADIO_SHARE": "False",  # a public tunnel to the page
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_UPDATE_CHECK": "1",
     "DISABLE_TELEMETRY": "1",
@@ -16,6 +18,8 @@ _OFF = {
     "LANGSMITH_TRACING": "false",
     "LANGSMITH_TRACING_V2": "false",
     "LANGCHAIN_TRACING": "false",
+    "LANGSMITH_OTEL_ENABLED": "false",
+    "LANGCHAIN_OTEL_ENABLED": "false",
     "OTEL_SDK_DISABLED": "true",
 }
 

@@ -1,0 +1,170 @@
+"""With the network taken away everything is imported and nothing tries to leave, whatever the environment asks for."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from assistant.silence import silence
+from tests.network_guard import Guard, is_local
+from tests.offline import namespace, run_offline
+
+needs_namespace = pytest.mark.skipif(namespace() is None, reason="this machine permits no network namespace (unshare)")
+MODULES = "assistant.api, assistant.doctor, assistant.wiring, graphs.graph, stores.database, stores.documents, ui.cli, ui.page, ui.server"
+ASKED_FOR = {
+    "ANONYMIZED_TELEMETRY": "True",
+    "CHROMA_OTEL_COLLECTION_ENDPOINT": "http://192.0.2.1:4317",
+    "GRADIO_ANALYTICS_ENABLED": "True",
+    "GRADIO_SHARE": "True",
+    "HF_HUB_DISABLE_TELEMETRY": "0",
+    "LANGCHAIN_TRACING_V2": "true",
+    "LANGSMITH_TRACING": "true",
+    "LANGSMITH_API_KEY": "lsv2_not_a_key",
+    "LANGSMITH_ENDPOINT": "http://192.0.2.1:1984",
+}
+"""What would make the libraries talk; 192.0.2.0/24 is reserved for documentation, so nobody is there."""
+
+
+def test_importing_everything_tries_to_reach_nothing(tmp_path):
+    run = run_offline(["-c", f"import {MODULES}"], env={"ASSISTANT_HOME": str(tmp_path), **ASKED_FOR})
+    assert run.returncode == 0, run.stderr
+    assert run.attempts == ()
+
+
+def test_a_chroma_collection_a_traced_chain_and_a_page_reach_nothing(tmp_path):
+    code = """
+        import time
+        import assistant, ui
+        import gradio
+        from langchain_core.runnables import RunnableLambda
+        from langsmith.utils import tracing_is_enabled
+        from stores.vectors import open_client
+
+        client = open_client(__import__("pathlib").Path("index"))
+        collection = client.get_or_create_collection("words", embedding_function=None)
+        collection.add(ids=["1"], embeddings=[[1.0, 0.0]], documents=["x"])
+        assert collection.query(query_embeddings=[[1.0, 0.0]], n_results=1)["ids"] == [["1"]]
+        assert not tracing_is_enabled()
+        assert RunnableLambda(lambda x: x + 1).invoke(1) == 2
+        with gradio.Blocks():
+            gradio.Textbox()
+        time.sleep(1)  # what sends, sends from a thread
+    """
+    run = run_offline(["-c", textwrap.dedent(code)], env=ASKED_FOR, cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert run.attempts == ()
+
+
+def test_the_command_line_without_a_network_says_what_is_missing(tmp_path):
+    """No model, no network: one clear line and code 1, not a stack trace."""
+    code = "from ui.cli import main; main()"
+    run = run_offline(["-c", code, "ask", "Hello?"], env={"ASSISTANT_HOME": str(tmp_path / "home"), "ASSISTANT_SAMPLE": "false"})
+    assert run.returncode == 1, run.stdout + run.stderr
+    assert "Traceback" not in run.stderr
+    assert "models pull" in run.stderr or "model" in run.stderr.lower()
+
+
+@needs_namespace
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import ctypes; ctypes.CDLL(None).connect",  # compiled code: libc's own connect, past the patched module
+        "import _socket; _socket.socket().connect(('192.0.2.1', 80))",
+    ],
+    ids=["nothing", "past the patch"],
+)
+def test_the_kernel_counts_what_the_patch_does_not_see(code):
+    run = run_offline(["-c", code])
+    tried = "192.0.2.1" in code
+    assert bool(run.attempts) == tried
+    assert (run.returncode != 0) == tried
+
+
+@needs_namespace
+def test_loopback_works_without_a_network():
+    code = """
+        import socket
+        with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname(), 5):
+            pass
+    """
+    run = run_offline(["-c", textwrap.dedent(code)])
+    assert (run.returncode, run.attempts) == (0, ()), run.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "attempt"),
+    [
+        ("import socket; socket.create_connection(('192.0.2.1', 80), 1)", "connect 192.0.2.1:80"),
+        ("import urllib.request; urllib.request.urlopen('http://example.com', timeout=1)", "look-up example.com"),
+        ("import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 53))", "sendto 192.0.2.1:53"),
+    ],
+)
+def test_what_python_tries_is_refused_and_named(code, attempt):
+    run = run_offline(["-c", code])
+    assert run.returncode != 0
+    assert run.attempts[0].startswith(attempt)
+
+
+def test_a_child_process_is_watched_too():
+    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import socket; socket.create_connection((\"192.0.2.1\", 80))'])"
+    assert run_offline(["-c", code]).attempts[0].startswith("connect 192.0.2.1:80")
+
+
+def test_the_guard_of_these_tests_holds(no_network: Guard):
+    with pytest.raises(OSError, match="may not reach") as refused:
+        socket.create_connection(("192.0.2.1", 80), 1)
+    assert refused.value.errno == errno.ENETUNREACH
+    with pytest.raises(socket.gaierror):
+        socket.getaddrinfo("example.com", 443)
+    with pytest.raises(socket.gaierror):
+        socket.getaddrinfo("unreachable.invalid", 443)
+    assert no_network.attempts[-2:] == ["connect 192.0.2.1:80", "look-up example.com"]
+    del no_network.attempts[-2:]  # meant here, so no reason for this test to fail
+
+
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True), (None, True), ("10.0.0.1", False), ("fe80::1%eth0", False), ("example.com", False)],
+)
+def test_what_counts_as_this_machine(host, local):
+    assert is_local(host) == local
+
+
+def test_silence_wins_over_what_the_environment_says(monkeypatch):
+    for name, value in ASKED_FOR.items():
+        monkeypatch.setenv(name, value)
+    before = set(os.environ)
+    for _ in range(2):
+        silence()
+        assert os.environ["LANGSMITH_TRACING"] == os.environ["LANGCHAIN_TRACING_V2"] == "false"
+        assert os.environ["GRADIO_ANALYTICS_ENABLED"] == os.environ["GRADIO_SHARE"] == os.environ["ANONYMIZED_TELEMETRY"] == "False"
+        assert os.environ["HF_HUB_DISABLE_TELEMETRY"] == os.environ["DO_NOT_TRACK"] == "1"
+        assert os.environ["CHROMA_OTEL_COLLECTION_ENDPOINT"] == ""
+    for name in set(os.environ) - before:
+        monkeypatch.setenv(name, os.environ[name])  # so that monkeypatch removes it again
+
+
+def test_the_libraries_see_the_silence():
+    """Each library is asked in its own words: a switch that it renames would otherwise be missed."""
+    code = """
+        import assistant
+        from chromadb.config import Settings
+        from gradio.analytics import analytics_enabled
+        from huggingface_hub import constants
+        from langsmith.utils import tracing_is_enabled
+
+        assert not Settings().anonymized_telemetry and not Settings().chroma_otel_collection_endpoint
+        assert not analytics_enabled()
+        assert constants.HF_HUB_DISABLE_TELEMETRY and constants.HF_HUB_DISABLE_UPDATE_CHECK
+        assert not tracing_is_enabled()
+    """
+    run = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], env={**os.environ, **ASKED_FOR}, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert run.returncode == 0, run.stderr
