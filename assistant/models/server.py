@@ -112,6 +112,7 @@ class ServerChat(BaseChatModel):
             return
         started = time.perf_counter()
         first: float | None = None
+        finished = False
         echo = _Echo(messages)
         cancelled: Cancelled | None = kwargs.get("cancelled")
         with self._errors(cancelled), self.wire.cut_by(cancelled) as sending:
@@ -119,13 +120,16 @@ class ServerChat(BaseChatModel):
             chunks = self.model._stream(messages, stop=stop, **self._request(messages, kwargs))
             try:
                 for chunk in chunks:
-                    if cancelled is not None and cancelled.is_set():
-                        raise TurnCancelled("The reader went away, so the model was stopped.")
+                    _stop_if(cancelled)
+                    finished = finished or bool((chunk.generation_info or {}).get("finish_reason"))
                     if chunk.text and first is None:
                         first = time.perf_counter() - started
                     yield _with_text(chunk, echo.without(str(chunk.text)), run_manager)
             finally:
                 chunks.close()  # closes the response, which tells the server to stop
+            _stop_if(cancelled)  # a connection that was cut can look like the end of an answer
+        if not finished:
+            raise ModelUnavailable(f"The model server at {self.address} broke off in the middle of an answer. Ask again, or look at its log.")
         yield _last(echo.rest(), {"first_token_seconds": first})
 
     def _generate(
@@ -169,10 +173,11 @@ class ServerChat(BaseChatModel):
     def _choose(self, messages: list[BaseMessage], choices: Sequence[str], cancelled: Cancelled | None) -> AIMessage:
         started = time.perf_counter()
         asked = {"max_tokens": 1, "greedy": True}
-        reply = self._once(messages, {**self._request(messages, asked), "logprobs": True, "top_logprobs": _TOP_LOGPROBS}, cancelled)
-        probabilities = weigh(choices, reply.response_metadata.get("logprobs"))
+        weighing = {**self._request(messages, asked), "logprobs": True, "top_logprobs": _TOP_LOGPROBS}
+        reply, logprobs = self._once(messages, weighing, cancelled)
+        probabilities = weigh(choices, logprobs)
         if probabilities is None:
-            reply = self._once(messages, self._request(messages, {**asked, "max_tokens": _CHOICE_TOKENS}), cancelled)
+            reply, _ = self._once(messages, self._request(messages, {**asked, "max_tokens": _CHOICE_TOKENS}), cancelled)
             probabilities = _named(choices, _Echo(messages).whole(str(reply.text)))
         best = max(choices, key=lambda choice: probabilities[choice])
         metadata = {
@@ -182,12 +187,15 @@ class ServerChat(BaseChatModel):
         }
         return AIMessage(content=best, usage_metadata=reply.usage_metadata, response_metadata=metadata)
 
-    def _once(self, messages: list[BaseMessage], request: dict[str, Any], cancelled: Cancelled | None) -> AIMessage:
+    def _once(
+        self, messages: list[BaseMessage], request: dict[str, Any], cancelled: Cancelled | None
+    ) -> tuple[AIMessage, Mapping[str, Any] | None]:
+        """A whole answer, and the logarithms of its probabilities where the server gives them."""
         with self._errors(cancelled), self.wire.cut_by(cancelled) as sending:
             sending()
-            reply = self.model._generate(messages, **request).generations[0].message
-        assert isinstance(reply, AIMessage)
-        return reply
+            reply = self.model._generate(messages, **request).generations[0]
+        _stop_if(cancelled)
+        return reply.message, (reply.generation_info or {}).get("logprobs")
 
     @contextmanager
     def _errors(self, cancelled: Cancelled | None) -> Iterator[None]:
@@ -278,6 +286,11 @@ def _named(choices: Sequence[str], text: str) -> dict[str, float]:
         return dict.fromkeys(choices, 1 / len(choices))
     best = max(held, key=len)
     return {choice: float(choice == best) for choice in choices}
+
+
+def _stop_if(cancelled: Cancelled | None) -> None:
+    if cancelled is not None and cancelled.is_set():
+        raise TurnCancelled("The reader went away, so the model server was told to stop.")
 
 
 def _with_text(chunk: ChatGenerationChunk, text: str, run_manager: CallbackManagerForLLMRun | None) -> ChatGenerationChunk:

@@ -1,0 +1,225 @@
+"""The server in the local model's place, against a scripted server on this machine."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+
+from assistant.errors import ModelBusy, ModelUnavailable
+from assistant.models.load import load_chat
+from assistant.models.server import ServerChat
+from assistant.settings import Settings
+from graphs.errors import QuestionTooLong, TurnCancelled
+
+MESSAGES = [SystemMessage("Be short."), HumanMessage("Hello?")]
+
+
+@dataclass
+class Script:
+    """What the server says next, and what it was asked."""
+
+    pieces: list[str] = field(default_factory=lambda: ["Hel", "lo."])
+    logprobs: list[tuple[str, float]] | None = None
+    status: int = 200
+    error: str = "no"
+    wait: float = 0.0  # before each piece
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    gone: threading.Event = field(default_factory=threading.Event)  # the client hung up
+
+
+def handler(script: Script) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_: Any) -> None:
+            return
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            script.requests.append({**body, "_key": self.headers.get("Authorization")})
+            if script.status != 200:
+                self._json(script.status, {"error": {"message": script.error, "type": "x", "code": None, "param": None}})
+            elif body.get("stream"):
+                self._sse()
+            else:
+                self._json(200, self._whole())
+
+        def _json(self, status: int, content: dict[str, Any]) -> None:
+            data = json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def _whole(self) -> dict[str, Any]:
+            choice: dict[str, Any] = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "".join(script.pieces)}}
+            if script.logprobs is not None:
+                top = [{"token": token, "logprob": value, "bytes": None} for token, value in script.logprobs]
+                choice["logprobs"] = {"content": [{**top[0], "top_logprobs": top}]}
+            usage = {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10}
+            return {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage}
+
+        def _sse(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.end_headers()
+            frame = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+            try:
+                for piece in script.pieces:
+                    if script.wait:
+                        # A client that hangs up makes the socket readable (its end of the stream).
+                        self.connection.settimeout(script.wait)
+                        try:
+                            if self.connection.recv(1) == b"":
+                                script.gone.set()
+                                return
+                        except TimeoutError:
+                            self.connection.settimeout(None)
+                    self._frame({**frame, "choices": [{"index": 0, "delta": {"role": "assistant", "content": piece}, "finish_reason": None}]})
+                self._frame({**frame, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+                self._frame({**frame, "choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}})
+                self.wfile.write(b"data: [DONE]\n\n")
+            except OSError:
+                script.gone.set()
+
+        def _frame(self, content: dict[str, Any]) -> None:
+            self.wfile.write(f"data: {json.dumps(content)}\n\n".encode())
+            self.wfile.flush()
+
+    return Handler
+
+
+@pytest.fixture
+def script() -> Script:
+    return Script()
+
+
+@pytest.fixture
+def chat(script: Script) -> Iterator[ServerChat]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(script))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    model = {"server_url": f"http://127.0.0.1:{server.server_port}/v1", "server_model": "small", "server_timeout": 10}
+    made = load_chat(Settings(model=model), None)
+    assert isinstance(made, ServerChat)
+    yield made
+    made.close()
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_streams_with_its_cost(chat: ServerChat, script: Script) -> None:
+    chunks = list(chat.stream(MESSAGES, max_tokens=7, user="7"))
+    whole = chunks[0]
+    for chunk in chunks[1:]:
+        whole += chunk
+    assert [chunk.content for chunk in chunks if chunk.content] == ["Hel", "lo."]
+    assert whole.usage_metadata is not None
+    assert (whole.usage_metadata["input_tokens"], whole.usage_metadata["output_tokens"]) == (9, 2)
+    assert whole.response_metadata["first_token_seconds"] > 0
+    sent = script.requests[0]
+    assert (sent["max_tokens"], sent["temperature"], sent["model"]) == (7, 0.0, "small")
+    assert "user" not in sent  # the server learns nothing of who asks
+
+
+def test_no_key_from_the_environment_is_sent(monkeypatch: pytest.MonkeyPatch, chat: ServerChat, script: Script) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    other = ServerChat.connect(chat.address, model="small")
+    assert other.invoke(MESSAGES).content == "Hello."
+    other.close()
+    assert script.requests[0]["_key"] == "Bearer none"
+
+
+def test_a_grammar_is_passed_on(chat: ServerChat, script: Script) -> None:
+    assert chat.invoke(MESSAGES, grammar='root ::= "x"', stop=[";"]).content == "Hello."
+    assert (script.requests[0]["grammar"], script.requests[0]["stop"]) == ('root ::= "x"', [";"])
+
+
+def test_choices_by_their_first_token(chat: ServerChat, script: Script) -> None:
+    script.pieces, script.logprobs = ["yes"], [("yes", -0.1), ("no", -2.5), (" no", -4.0), ("If", -5.0)]
+    message = chat.invoke(MESSAGES, choices=["no", "yes"])
+    found = message.response_metadata["probabilities"]
+    assert message.content == "yes"
+    assert sum(found.values()) == pytest.approx(1)
+    assert found["yes"] == pytest.approx(0.905 / (0.905 + 0.082 + 0.018), abs=0.01)
+    assert (script.requests[0]["logprobs"], script.requests[0]["max_tokens"]) == (True, 1)
+
+
+def test_choices_by_asking_where_a_server_gives_no_probabilities(chat: ServerChat, script: Script) -> None:
+    script.pieces = ["Documents", "."]
+    message = chat.invoke(MESSAGES, choices=["sql", "documents"])
+    assert message.content == "documents"
+    assert message.response_metadata["probabilities"] == {"sql": 0.0, "documents": 1.0}
+    assert [request["max_tokens"] for request in script.requests] == [1, 32]
+
+
+def test_choices_that_begin_alike_are_asked_for(chat: ServerChat, script: Script) -> None:
+    script.pieces, script.logprobs = ["off_topic"], [("off", -0.1), ("sql", -3.0)]
+    assert chat.invoke(MESSAGES, choices=["off_topic", "off_line", "sql"]).content == "off_topic"
+    assert len(script.requests) == 2
+
+
+def test_text_to_be_continued_is_not_said_twice(chat: ServerChat, script: Script) -> None:
+    script.pieces = ["SEL", "ECT na", "me"]
+    assert chat.invoke([*MESSAGES, AIMessage("SELECT")]).content == " name"
+    script.pieces = [" na", "me"]
+    assert chat.invoke([*MESSAGES, AIMessage("SELECT")]).content == " name"
+    assert script.requests[0]["messages"][-1] == {"role": "assistant", "content": "SELECT"}
+    assert script.requests[0]["continue_final_message"] is True
+
+
+def test_cancelling_cuts_the_connection_while_the_server_reads(chat: ServerChat, script: Script) -> None:
+    script.wait, cancelled = 30, threading.Event()
+    threading.Timer(0.3, cancelled.set).start()
+    began = time.monotonic()
+    with pytest.raises(TurnCancelled):
+        chat.invoke(MESSAGES, cancelled=cancelled)
+    assert time.monotonic() - began < 1.3
+    assert script.gone.wait(5)
+
+
+def test_closing_the_stream_hangs_up(chat: ServerChat, script: Script) -> None:
+    script.pieces, script.wait = ["word "] * 1000, 0.02
+    stream = chat.stream(MESSAGES)
+    assert next(stream).content == "word "
+    stream.close()
+    assert script.gone.wait(5)
+
+
+def test_an_unreachable_server_is_named() -> None:
+    chat = ServerChat.connect("http://127.0.0.1:9/v1", model="m")
+    with pytest.raises(ModelUnavailable, match=r"http://127\.0\.0\.1:9/v1.*model\.server_url"):
+        chat.invoke(MESSAGES)
+    chat.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "expected", "words"),
+    [
+        (401, "bad key", ModelUnavailable, "server_api_key"),
+        (404, "no model small", ModelUnavailable, "server_model"),
+        (429, "slow down", ModelBusy, "busy"),
+        (503, "loading model", ModelBusy, "busy"),
+        (500, "boom", ModelUnavailable, "boom"),
+        (400, "the request exceeds the available context size", QuestionTooLong, "Shorten"),
+    ],
+)
+def test_errors_of_the_server(chat: ServerChat, script: Script, status: int, error: str, expected: type[Exception], words: str) -> None:
+    script.status, script.error = status, error
+    with pytest.raises(expected, match=words):
+        chat.invoke(MESSAGES)
+
+
+def test_tokens_are_counted_offline(chat: ServerChat, script: Script) -> None:
+    assert 5 <= chat.count_tokens("How many orders were there?") == chat.get_num_tokens("How many orders were there?") <= 12
+    assert chat.get_num_tokens_from_messages(MESSAGES) > 8
+    chat.warm("Be short.")
+    assert script.requests == []
