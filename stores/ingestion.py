@@ -166,7 +166,7 @@ class Ingestion:
     def _read(self, file: File, user: str, data: bytes, sha256: str, replaces: Entry | None) -> None:
         sections = parse(data, file.path, max_pages=self.limits.max_pages)
         count_tokens = getattr(self.embed, "count_tokens", None)
-        chunks = split(sections, title=Path(file.name).stem, chunk_tokens=self.limits.chunk_tokens, count_tokens=count_tokens)
+        chunks = split(sections, name=file.name, chunk_tokens=self.limits.chunk_tokens, count_tokens=count_tokens)
         entry = Entry(str(uuid.uuid4()), file.name, file.path, user, file.size, file.mtime_ns, sha256)
         self._waiting.append(_Read(entry, chunks, replaces.id if replaces else None))
 

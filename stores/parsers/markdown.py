@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from stores.parsers.section import Section
+from stores.parsers.section import Builder, Section
 
 _ATX = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
 _SETEXT = re.compile(r" {0,3}(=+|-+)[ \t]*$")
@@ -19,9 +19,15 @@ def parse_markdown(text: str) -> list[Section]:
     """Sections by heading; a table is a section of its own."""
     lines = _COMMENT.sub(lambda found: "\n" * found.group().count("\n"), text).split("\n")
     first = _after_front_matter(lines)
-    builder = _Builder()
+    builder = Builder()
+    held: list[str] = []
     fence = ""
     position = first
+
+    def flush() -> None:
+        builder.add("\n".join(held).strip("\n"))
+        held.clear()
+
     while position < len(lines):
         line = lines[position]
         following = lines[position + 1] if position + 1 < len(lines) else ""
@@ -30,54 +36,31 @@ def parse_markdown(text: str) -> list[Section]:
                 fence = found.group(1)[:3]
             elif found.group(1).startswith(fence):
                 fence = ""
-            builder.lines.append(line)
+            held.append(line)
         elif fence:
-            builder.lines.append(line)
+            held.append(line)
         elif len(line) < 1000 and (found := _ATX.match(line)):
-            builder.heading(len(found.group(1)), found.group(2))
-        elif 0 < len(line.strip()) < 200 and not line.lstrip().startswith(("|", "-", ">", "#", "*")) and _SETEXT.match(following[:200]):
-            builder.heading(1 if "=" in following else 2, line)
+            flush()
+            builder.heading(len(found.group(1)), plain_heading(found.group(2)))
+        elif _is_underlined(line, following):
+            flush()
+            builder.heading(1 if "=" in following else 2, plain_heading(line))
             position += 1
         elif "|" in line and "|" in following and len(following) < 2000 and _DIVIDER.match(following):
-            position = builder.table(lines, position)
-            continue
+            flush()
+            end = next((n for n in range(position + 2, len(lines)) if "|" not in lines[n]), len(lines))
+            builder.add("\n".join(lines[position + 2 : end]), header=f"{line.strip()}\n{following.strip()}")
+            position = end - 1
         else:
-            builder.lines.append(line)
+            held.append(line)
         position += 1
-    builder.flush()
-    return builder.sections
+    flush()
+    return builder.finish()
 
 
-class _Builder:
-    """Collects lines under the headings that are open."""
-
-    def __init__(self) -> None:
-        self.sections: list[Section] = []
-        self.lines: list[str] = []
-        self._open: list[tuple[int, str]] = []
-
-    def heading(self, level: int, title: str) -> None:
-        self.flush()
-        self._open = [(depth, name) for depth, name in self._open if depth < level]
-        if title.strip():
-            self._open.append((level, plain_heading(title)))
-
-    def table(self, lines: list[str], position: int) -> int:
-        """Takes the table whose header is at `position`; gives the position after it."""
-        self.flush()
-        end = position + 2
-        while end < len(lines) and "|" in lines[end]:
-            end += 1
-        self._add("\n".join(lines[position + 2 : end]), header="\n".join(line.strip() for line in lines[position : position + 2]))
-        return end
-
-    def flush(self) -> None:
-        self._add("\n".join(self.lines))
-        self.lines = []
-
-    def _add(self, text: str, header: str = "") -> None:
-        if text.strip() or header:
-            self.sections.append(Section(tuple(name for _, name in self._open), "", text.strip("\n"), header))
+def _is_underlined(line: str, following: str) -> bool:
+    is_text = 0 < len(line.strip()) < 200 and not line.lstrip().startswith(("|", "-", ">", "#", "*"))
+    return is_text and bool(_SETEXT.match(following[:200]))
 
 
 def plain_heading(title: str) -> str:

@@ -8,9 +8,9 @@ from typing import Any
 
 from stores.errors import DocumentUnreadable
 from stores.parsers.rows import row_line
-from stores.parsers.section import Section
+from stores.parsers.section import Builder, Section
 
-_DROPPED = ("script", "style", "nav", "noscript", "template", "svg", "head", "iframe", "object", "button", "select", "textarea")
+_DROPPED = ("title", "script", "style", "nav", "noscript", "template", "svg", "head", "iframe", "object", "button", "select", "textarea")
 _BLOCKS = frozenset(
     """address article aside blockquote body caption dd details dialog div dl dt fieldset figcaption figure footer form h1 h2
     h3 h4 h5 h6 header hr html li main ol p pre section summary table tbody td tfoot th thead tr ul [document]""".split()
@@ -39,17 +39,18 @@ def parse_html(text: str, name: str, *, max_depth: int = 2000, max_characters: i
     for line_break in soup.find_all("br"):
         line_break.replace_with("\n")
 
-    builder = _Builder(title)
+    blocks = _Blocks(title)
     for node in soup.descendants:
         if time.monotonic() > deadline:
             raise DocumentUnreadable(f"{name} took longer than {seconds:.0f} s to read")
         if isinstance(node, Tag):
             if _HEADING.match(node.name):
-                builder.heading(int(node.name[1]), " ".join(node.get_text(" ").split()))
+                blocks.flush()
+                blocks.builder.heading(int(node.name[1]), " ".join(node.get_text(" ").split()))
         elif type(node).__name__ == "NavigableString":  # not comments, declarations and the like
-            builder.add(node)
-    builder.flush()
-    return builder.sections
+            blocks.add(node)
+    blocks.flush()
+    return blocks.builder.finish()
 
 
 def _is_dropped(tag: Any) -> bool:
@@ -71,23 +72,15 @@ def _refuse_deep(text: str, name: str, max_depth: int) -> None:
             raise DocumentUnreadable(f"{name} is nested more than {max_depth} deep")
 
 
-class _Builder:
+class _Blocks:
     """Collects the strings of each block, and the blocks under each heading."""
 
     def __init__(self, title: str) -> None:
-        self.sections: list[Section] = []
-        self._title = title
-        self._open: list[tuple[int, str]] = []
+        self.builder = Builder(*filter(None, [title]))
         self._blocks: list[str] = []
         self._strings: list[str] = []
         self._block: Any = None
-        self._in_row = False
-
-    def heading(self, level: int, title: str) -> None:
-        self.flush()
-        self._open = [(depth, name) for depth, name in self._open if depth < level]
-        if title:
-            self._open.append((level, title[:200]))
+        self._after_row = False
 
     def add(self, string: Any) -> None:
         block = string.parent
@@ -101,23 +94,18 @@ class _Builder:
         self._strings.append(str(string))
 
     def _end_block(self) -> None:
-        is_row = self._block is not None and self._block.name == "tr"
-        keep_lines = self._block is not None and self._block.name == "pre"
+        name = self._block.name if self._block is not None else ""
         text = "".join(self._strings)
-        text = text.strip("\n") if keep_lines else "\n".join(filter(None, (" ".join(line.split()) for line in text.split("\n\n"))))
+        text = text.strip("\n") if name == "pre" else "\n".join(filter(None, (" ".join(line.split()) for line in text.split("\n\n"))))
         if text.strip():
-            joined = "\n" if is_row and self._in_row else "\n\n"
-            self._blocks.append((joined if self._blocks else "") + text)
-            self._in_row = is_row
+            between = "\n" if name == "tr" and self._after_row else "\n\n"
+            self._blocks.append((between if self._blocks else "") + text)
+            self._after_row = name == "tr"
         self._strings = []
 
     def flush(self) -> None:
         self._end_block()
         self._block = None
-        if self._blocks:
-            headings = tuple(name for _, name in self._open)
-            if self._title and headings[:1] != (self._title,):
-                headings = (self._title, *headings)
-            self.sections.append(Section(headings, "", "".join(self._blocks)))
+        self.builder.add("".join(self._blocks))
         self._blocks = []
-        self._in_row = False
+        self._after_row = False

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from stores.errors import DocumentUnreadable
 from stores.parsers.rows import row_line
-from stores.parsers.section import Section
+from stores.parsers.section import Builder, Section
 
 if TYPE_CHECKING:
     from docx.document import Document
@@ -52,14 +52,12 @@ def _refuse_bomb(data: bytes, name: str, max_megabytes: float) -> None:
 def _sections(document: Document) -> list[Section]:
     from docx.text.paragraph import Paragraph
 
-    sections: list[Section] = []
-    headings: list[tuple[int, str]] = []
+    builder = Builder()
     held: list[str] = []
 
     def flush() -> None:
-        if held:
-            sections.append(Section(tuple(title for _, title in headings), "", "\n\n".join(held)))
-            held.clear()
+        builder.add("\n\n".join(held))
+        held.clear()
 
     for item in document.iter_inner_content():
         if isinstance(item, Paragraph):
@@ -67,19 +65,17 @@ def _sections(document: Document) -> list[Section]:
             style = _STYLE.match(item.style.name or "") if item.style else None
             if style and text:
                 flush()
-                level = int(style.group(1) or 0)
-                headings = [(depth, title) for depth, title in headings if depth < level]
-                headings.append((level, " ".join(text.split())[:200]))
+                builder.heading(int(style.group(1) or 0), " ".join(text.split()))
             elif text:
                 held.append(text)
-        else:
+        elif rows := _rows(item):
             flush()
-            rows = _rows(item)
-            if rows:
-                path = tuple(title for _, title in headings)
-                sections.append(Section(path, "", "\n".join(rows[1:]), rows[0]) if rows[1:] else Section(path, "", rows[0]))
+            if len(rows) > 1:
+                builder.add("\n".join(rows[1:]), header=rows[0])
+            else:
+                builder.add(rows[0])
     flush()
-    return sections
+    return builder.finish()
 
 
 def _rows(table: Table) -> list[str]:
