@@ -116,7 +116,7 @@ def _check_node(node: exp.Expr, dialect: str) -> None:
 
 def _check_table(table: exp.Table, schema: Schema, dialect: str, default_schema: str | None) -> None:
     if not isinstance(table.this, exp.Identifier):  # a function that gives rows; it has been checked as a function
-        if isinstance(table.this, exp.Func) or table.args.get("rows_from"):
+        if (isinstance(table.this, exp.Func) or table.args.get("rows_from")) and table.db.lower() in {"", "pg_catalog"}:
             return
         raise QueryRejected(f"{table.sql(dialect)[:60]} is not allowed in FROM. {ONLY}")
     if isinstance(table.parent, exp.Table) and table.arg_key == "indexed":

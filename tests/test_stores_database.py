@@ -43,9 +43,14 @@ def url(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("database") / "shop.db")
+
+
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return make(tmp_path / "shop.db")
+def path(original: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(original, tmp_path))
 
 
 @pytest.fixture
