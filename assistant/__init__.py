@@ -13,10 +13,11 @@ from assistant.silence import silence
 silence()
 
 if TYPE_CHECKING:
-    from assistant.api import Assistant, State, Stream
+    from assistant.api import Assistant, State
     from assistant.errors import ModelBusy, ModelFileCorrupt, ModelUnavailable, SettingsError
     from assistant.serialise import answer_from_json, answer_to_json
     from assistant.settings import Settings
+    from assistant.stream import Stream
     from graphs.errors import QuestionTooLong, TurnCancelled
     from graphs.values import Answer, Attempt, Citation, Done, Event, Route, StepFinished, StepStarted, Token, Usage
     from stores.errors import (
@@ -43,10 +44,11 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
-    "assistant.api": ("Assistant", "State", "Stream"),
+    "assistant.api": ("Assistant", "State"),
     "assistant.errors": ("ModelBusy", "ModelFileCorrupt", "ModelUnavailable", "SettingsError"),
     "assistant.serialise": ("answer_from_json", "answer_to_json"),
     "assistant.settings": ("Settings",),
+    "assistant.stream": ("Stream",),
     "graphs.errors": ("QuestionTooLong", "TurnCancelled"),
     "graphs.values": (
         "Answer",

@@ -13,17 +13,16 @@ from assistant.sample import workspace
 from assistant.settings import Settings
 from assistant.stream import Stream
 from assistant.turns import Turns
-from assistant.wiring import Models, assemble, open_database, workspace_database
+from assistant.wiring import Models, assemble, database_name, open_database, workspace_database
 from graphs.values import Answer, Done, Event
 from stores.errors import AssistantError
 from stores.values import Conversation, Example, Feedback, IngestProgress, Message
 
 if TYPE_CHECKING:
+    from assistant.models.files import Progress
     from stores.documents import Documents
     from stores.examples import Examples
     from stores.memories import Memories
-
-    from assistant.models.files import Progress
 
 USERS = 200
 """Most users offered by `users()`."""
@@ -223,12 +222,13 @@ class Assistant:
 
     def state(self) -> State:
         """What the assistant runs on."""
-        settings, database = self.settings, self._parts.database
+        settings = self.settings
+        url, _ = workspace_database(settings, self._parts.home.path)
         return State(
             ready=not self._models.missing(),
             model=settings.model.server_model if settings.model.server_url else settings.model.name,
             model_loaded=self._models.loaded,
-            database=database.name if database else None,
+            database=database_name(url) if url else None,
             documents=len(self._parts.documents.all()),
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from stores.database import Database
-
 from stores.errors import AssistantError
 from stores.values import TableInfo
 

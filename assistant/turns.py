@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
@@ -113,8 +113,8 @@ class Turns:
         waiting = bool(graph.get_state(config).interrupts)
         # An interrupted turn goes on with the reply; everything else starts afresh.
         given: Any = Command(resume=question) if waiting else {"question": question}
-        state = graph.invoke(given, config, context=turn, durability="exit")
-        asked = state.get("__interrupt__")
+        state = cast("State", graph.invoke(given, config, context=turn, durability="exit"))
+        asked = cast("dict[str, Any]", state).get("__interrupt__")
         if asked:
             value = asked[0].value
             turn.say(value["question"])

@@ -10,11 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
-from stores.database import Database
-from stores.documents import Documents
-from stores.examples import Examples
-from stores.history import History
-from stores.memories import Memories
 
 from assistant.errors import ModelUnavailable
 from assistant.home import Home
@@ -22,6 +17,11 @@ from assistant.models.files import ModelFiles
 from assistant.sample import workspace
 from assistant.settings import Settings
 from graphs.graph import Graph, build
+from stores.database import Database
+from stores.documents import Documents
+from stores.examples import Examples
+from stores.history import History
+from stores.memories import Memories
 from stores.vectors import open_client
 
 if TYPE_CHECKING:
@@ -186,3 +186,11 @@ def open_database(settings: Settings, url: str) -> Database:
     return Database(
         url, max_rows=limits.max_rows, timeout=limits.timeout, tables=limits.tables, scopes=limits.scopes or None
     )
+
+
+def database_name(url: str) -> str:
+    """A URL's database as a person would name it: the file's or the database's name, never the password."""
+    from sqlalchemy import make_url
+
+    name = make_url(url).database
+    return Path(name).name if name else "database"

@@ -111,6 +111,12 @@ class History:
             raise NotFound(f"There is no answer {answer_id}. Look at the conversation for the ids of its answers.")
         return found[0]
 
+    def exchange(self, answer_id: str, *, user: str) -> tuple[Message, Message]:
+        """The question and the answer, by the answer's id."""
+        answer = self.answer(answer_id, user=user)
+        asked = self._messages("m.id = (SELECT question FROM messages WHERE id = ?) AND c.user = ?", (answer_id, user))
+        return asked[0], answer
+
     def all(self, *, user: str, query: str | None = None) -> list[Conversation]:
         """The user's conversations, the latest first; with a query, those whose title or messages hold it."""
         held = "holds(c.title, ?2) OR EXISTS (SELECT 1 FROM messages AS m WHERE m.conversation = c.id AND holds(m.text, ?2))"
