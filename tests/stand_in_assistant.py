@@ -1,0 +1,224 @@
+"""An `Assistant` that says what a script tells it: the same interface, no model, no store. The page's tests drive it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+from assistant import (
+    Answer,
+    AssistantError,
+    Citation,
+    Conversation,
+    Document,
+    Done,
+    Event,
+    IngestProgress,
+    IngestReport,
+    Memory,
+    Message,
+    NotFound,
+    Refusal,
+    Settings,
+    State,
+    StepFinished,
+    StepStarted,
+    Table,
+    Token,
+    Usage,
+    answer_to_json,
+)
+
+NOW = datetime(2025, 3, 4, 9, 30, tzinfo=UTC)
+ATTACK = '<img src=x onerror="window.__x=1"><script>window.__x=1</script>${window.__x=1}{{value}}'
+SQL = "SELECT c.name, SUM(o.total) AS spent\nFROM customers c JOIN orders o ON o.customer_id = c.id\nGROUP BY c.name ORDER BY spent DESC"
+
+
+class Closing(Iterator[Event]):
+    """A stream that can be closed from another thread, as the real one can; `closed` is set when it was."""
+
+    def __init__(self, events: Iterator[Event], closed: threading.Event) -> None:
+        self._events = events
+        self._closed = closed
+
+    def __next__(self) -> Event:
+        if self._closed.is_set():
+            raise StopIteration
+        return next(self._events)
+
+    def close(self) -> None:
+        self._closed.set()
+
+
+@dataclass
+class StandIn:
+    """Answers by the words of the question: orders, refunds, forever, choose, attack, fail, hello; anything else is echoed."""
+
+    pause: float = 0.01
+    settings: Settings = field(default_factory=lambda: Settings(sample=False))
+    closed: threading.Event = field(default_factory=threading.Event)
+    judged: list[tuple[str, str, int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.conversations = StandInConversations()
+        self.documents = StandInDocuments()
+        self.memories = StandInMemories()
+        self._ids = count(1)
+
+    def users(self) -> list[tuple[str, str]]:
+        return [("local", "Just me"), ("7", "Ada Lovelace"), ("8", "Grace Hopper")]
+
+    def suggestions(self) -> tuple[str, ...]:
+        return ("Who ordered most last month?", "What does the handbook say about refunds?", "Please remember that …")
+
+    def state(self) -> State:
+        return State(ready=True, model="qwen2.5-coder-1.5b", model_loaded=True, database="shop.db", documents=2)
+
+    def feedback(self, answer_id: str, *, user: str, score: int, comment: str | None = None, corrected_sql: str | None = None) -> None:
+        self.judged.append((answer_id, user, score))
+
+    def stream(self, question: str, *, user: str = "local", conversation: str | None = None, words: bool = True) -> Closing:
+        self.closed = threading.Event()
+        return Closing(self._events(question, user, conversation or f"c{next(self._ids)}"), self.closed)
+
+    def _events(self, question: str, user: str, conversation: str) -> Iterator[Event]:
+        self.conversations.say(conversation, user, "user", question)
+        yield StepStarted("recall")
+        yield StepFinished("recall", 0.04, "nothing told before")
+        yield StepStarted("relevance")
+        time.sleep(self.pause)
+        answer = self._answer(question, user, conversation)
+        yield StepFinished("relevance", 0.31, f"{answer.route} (0.94)")
+        step = answer.route if answer.route in ("sql", "documents") else "answer"
+        yield StepStarted(step)
+        if "fail" in question:
+            raise AssistantError("The database shop.db went away. Check that the file is there, then ask again. <b>&</b>")
+        if "forever" in question:
+            while not self.closed.is_set():
+                time.sleep(0.02)
+                yield Token("word ")
+            return
+        time.sleep(self.pause * 4)
+        yield StepFinished(step, 1.21, answer.sql or "5 passages from 2 documents")
+        yield StepStarted("answer")
+        for word in answer.text.split(" "):
+            time.sleep(self.pause)
+            yield Token(word + " ")
+        yield StepFinished("answer", 0.84)
+        answer = replace(answer, usage=Usage(1204, 980, 85, 3, 0.7, 2.41, {"recall": 0.04, "relevance": 0.31, step: 1.21, "answer": 0.84}))
+        self.conversations.say(conversation, user, "assistant", answer.text, answer_to_json(answer))
+        yield Done(answer)
+
+    def _answer(self, question: str, user: str, conversation: str) -> Answer:
+        make: Callable[..., Answer] = lambda text, route="chat", **more: Answer(f"a{next(self._ids)}", text, route, conversation, **more)  # noqa: E731
+        if "attack" in question:
+            memory = Memory("m9", user, ATTACK, NOW)
+            return make(
+                f"{ATTACK} ![x](http://example.invalid/x.png) [go](javascript:window.__x=1) [1]", "both", sql=f"SELECT '{ATTACK}'", grounded=True,
+                table=Table((ATTACK, "n"), ((ATTACK, 1),)), citations=(Citation(ATTACK, ATTACK, ATTACK),), memories=(memory,), choices=(ATTACK,),
+            )  # fmt: skip
+        if "ordered" in question or "orders" in question:
+            rows = tuple((name, city, orders, spent) for name, city, orders, spent in _CUSTOMERS)
+            return make(
+                "**Ada Lovelace** ordered most last month: 14 orders for 1,892.40 in all, followed by Grace Hopper with 11.",
+                "sql", sql=SQL, grounded=True, table=Table(("name", "city", "orders", "spent"), rows, truncated=True),
+            )  # fmt: skip
+        if "refund" in question:
+            return make(
+                "Unused parts can be returned within **30 days** with the receipt [1]. Opened consumables are not refunded, but a faulty one is replaced [2].\n\n"
+                "- Bring the part and the receipt\n- Refunds go back to the card that paid",
+                "documents", grounded=True, citations=(
+                    Citation("handbook.md", "Returns and refunds", "Unused parts may be returned within 30 days of purchase, with the receipt, for a full refund.", 0.91),
+                    Citation("workshop-guide.pdf", "page 12", "Opened consumables (tubes of grease, patches) are not refunded; where faulty, they are replaced free of charge.", 0.78),
+                ), memories=(Memory("m1", user, "I always pay by card", NOW),),
+            )  # fmt: skip
+        if "choose" in question:
+            return make("Do you mean the orders in the database, or what the handbook says about them?", choices=("The orders in the database", "What the handbook says"))
+        return make(f"You said: {question}")
+
+
+_CUSTOMERS = (
+    ("Ada Lovelace", "London", 14, 1892.4), ("Grace Hopper", "New York", 11, 1410.0), ("Alan Turing", "Manchester", 9, 988.25),
+    ("Edsger Dijkstra", None, 7, 640.1), ("Barbara Liskov", "Boston", 6, 512.99),
+)  # fmt: skip
+
+
+class StandInConversations:
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[Conversation, list[Message]]] = {}
+
+    def say(self, key: str, user: str, role: str, text: str, answer: str | None = None) -> None:
+        conversation, messages = self._kept.setdefault(key, (Conversation(key, user, text[:60], NOW, datetime.now(UTC), 0), []))
+        messages.append(Message(f"{key}-{len(messages)}", key, "user" if role == "user" else "assistant", text, NOW, answer))
+        self._kept[key] = (replace(conversation, updated=datetime.now(UTC), messages=len(messages)), messages)
+
+    def all(self, *, user: str = "local", query: str | None = None) -> list[Conversation]:
+        return [conversation for conversation, _ in self._kept.values() if conversation.user == user]
+
+    def messages(self, id: str, *, user: str = "local") -> list[Message]:  # noqa: A002
+        return list(self._own(id, user)[1])
+
+    def rename(self, id: str, title: str, *, user: str = "local") -> None:  # noqa: A002
+        conversation, messages = self._own(id, user)
+        self._kept[id] = (replace(conversation, title=title), messages)
+
+    def delete(self, id: str, *, user: str = "local") -> None:  # noqa: A002
+        self._own(id, user)
+        del self._kept[id]
+
+    def export(self, id: str, *, user: str = "local", format: str = "markdown") -> str:  # noqa: A002
+        return "\n\n".join(f"**{message.role}** {message.text}" for message in self._own(id, user)[1])
+
+    def _own(self, key: str, user: str) -> tuple[Conversation, list[Message]]:
+        if key not in self._kept or self._kept[key][0].user != user:
+            raise NotFound(f"There is no conversation {key}.")
+        return self._kept[key]
+
+
+class StandInDocuments:
+    def __init__(self) -> None:
+        self._kept = [Document("d1", "handbook.md", "/handbook.md", None, 42, NOW), Document("d2", "workshop-guide.pdf", "/workshop-guide.pdf", None, 118, NOW)]
+        self.read: dict[str, str] = {}
+
+    def add(self, *paths: str | Path, user: str | None = None, progress: Callable[[IngestProgress], None] | None = None) -> IngestReport:
+        new, refused = [], []
+        for at, path in enumerate(map(Path, paths)):
+            if progress:
+                progress(IngestProgress(at, len(paths), str(path)))
+            time.sleep(0.2)
+            if path.suffix == ".exe":
+                refused.append(Refusal(path.name, "this kind of file cannot be read"))
+                continue
+            self.read[path.name] = path.read_text(encoding="utf-8")
+            self._kept.append(Document(f"d{len(self._kept) + 1}", path.name, str(path), user, 3, NOW))
+            new.append(path.name)
+        return IngestReport(new=tuple(new), refused=tuple(refused), passages=3 * len(new))
+
+    def all(self, *, user: str = "local") -> list[Document]:
+        return [document for document in self._kept if document.user in (None, user)]
+
+    def remove(self, id: str, *, user: str | None = None) -> None:  # noqa: A002
+        self._kept = [document for document in self._kept if document.id != id]
+
+
+class StandInMemories:
+    def __init__(self) -> None:
+        self._kept = [Memory("m1", "local", "I always pay by card", NOW), Memory("m2", "local", "My bicycle is a Brompton from 2019", NOW), Memory("m3", "7", "Ada's secret", NOW)]
+
+    def add(self, text: str, *, user: str) -> None:
+        self._kept.append(Memory(f"m{len(self._kept) + 1}", user, text, NOW))
+
+    def all(self, *, user: str) -> list[Memory]:
+        return [memory for memory in self._kept if memory.user == user]
+
+    def forget(self, id: str, *, user: str) -> Memory:  # noqa: A002
+        found = next((memory for memory in self._kept if (memory.id, memory.user) == (id, user)), None)
+        if found is None:
+            raise NotFound(f"There is no memory {id}.")
+        self._kept.remove(found)
+        return found

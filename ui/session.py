@@ -1,0 +1,50 @@
+"""Who looks at the page, and at which conversation: one value for each browser tab."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+LOCAL = "local"
+"""The user of somebody who did not say who they are."""
+
+
+def new_conversation() -> str:
+    """An id that no conversation has."""
+    return uuid.uuid4().hex
+
+
+@dataclass(frozen=True)
+class Session:
+    """What one tab remembers; it lives in the tab's own state and nowhere else."""
+
+    user: str = LOCAL
+    conversation: str = field(default_factory=new_conversation)
+    scores: Mapping[str, int] = field(default_factory=dict)
+
+    def fresh(self) -> Session:
+        """The same user in a new conversation."""
+        return Session(self.user)
+
+    def opened(self, conversation: str) -> Session:
+        """The same user in that conversation."""
+        return Session(self.user, conversation, self.scores)
+
+    def scored(self, answer_id: str, score: int) -> Session:
+        """With one more answer that the user judged."""
+        return replace(self, scores={**self.scores, answer_id: score})
+
+
+def remembered(text: str | None) -> Session:
+    """The session that a tab kept over a reload, or a new one where what it kept is not understood."""
+    try:
+        kept = json.loads(text or "{}")
+    except ValueError:
+        return Session()
+    if not isinstance(kept, dict):
+        return Session()
+    user, conversation = kept.get("user"), kept.get("conversation")
+    session = Session(user) if isinstance(user, str) and user.strip() else Session()
+    return session.opened(conversation) if isinstance(conversation, str) and conversation else session
