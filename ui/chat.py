@@ -1,0 +1,139 @@
+"""The conversation on the page: layout, asking, stopping, judging."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from html import escape
+from typing import TYPE_CHECKING, Any, Literal
+
+import gradio as gr
+
+from assistant import Answer, AssistantError, Message, NotFound, answer_from_json
+from ui import render
+from ui.progress import Progress
+from ui.session import Session
+from ui.turn import Turn
+
+if TYPE_CHECKING:
+    from assistant import Assistant
+
+CONNECT = "window.assistantPage.connect(element, trigger, watch, ['ask', 'act'])"
+"""What joins an HTML component to page.js; Gradio reads the names of the events from it."""
+
+TICK = 0.1
+"""Seconds between two looks at a running turn."""
+
+
+@dataclass(frozen=True)
+class ChatParts:
+    """The components of the conversation."""
+
+    thread: gr.HTML
+    live: gr.HTML
+    box: gr.Textbox
+    send: gr.Button
+    stop: gr.Button
+
+
+def layout() -> ChatParts:
+    """The conversation with its question box under it; called inside a column."""
+    with gr.Column(elem_id="scroller"):
+        thread = gr.HTML(elem_id="thread", apply_default_css=False, js_on_load=CONNECT)
+        live = gr.HTML(elem_id="live", apply_default_css=False, js_on_load=CONNECT)
+    with gr.Row(elem_id="composer"):
+        box = gr.Textbox(
+            elem_id="question", label="Your question", show_label=False, container=False, lines=1, max_lines=8,
+            placeholder="Ask a question", autofocus=True, scale=1, html_attributes=gr.InputHTMLAttributes(autocomplete="off"),
+        )  # fmt: skip
+        send = gr.Button("Send", elem_id="send", variant="primary", scale=0)
+        stop = gr.Button("Stop", elem_id="stop", variant="secondary", scale=0)
+    return ChatParts(thread, live, box, send, stop)
+
+
+class Chat:
+    """What the conversation's events do. A turn belongs to the browser session that asked."""
+
+    def __init__(self, assistant: Assistant, *, shown_messages: int = 200) -> None:
+        self._assistant = assistant
+        self._shown_messages = shown_messages
+        self._turns: dict[str, Turn] = {}
+
+    def conversation(self, session: Session) -> str:
+        """The conversation so far as HTML, or the welcome where there is nothing yet."""
+        return self._messages(session) or render.welcome(self._assistant.suggestions())
+
+    def ask(self, question: str, session: Session, request: gr.Request) -> Iterator[tuple[Any, ...]]:
+        """One turn: yields (question box, conversation, newest turn) as it goes."""
+        key, question = str(request.session_hash), question.strip()
+        if not question or key in self._turns:
+            yield gr.skip(), gr.skip(), gr.skip()
+            return
+        before = self._messages(session, choosable=False)  # read before the turn can write its question there
+        turn = self._turns[key] = Turn(self._assistant.stream(question, user=session.user, conversation=session.conversation))
+        try:
+            progress = Progress(question, time.monotonic(), scores=session.scores)
+            yield "", before, render.turn(progress, progress.started)
+            yield from self._follow(turn, progress)
+        finally:
+            if not turn.answered:
+                turn.stop()
+            self._turns.pop(key, None)
+            turn.left.set()
+
+    def ask_again(self, session: Session, event: gr.EventData, request: gr.Request) -> Iterator[tuple[Any, ...]]:
+        """A suggestion, a choice, or a question once more: what stands on the button is asked."""
+        yield from ((gr.skip() if box == "" else box, before, live) for box, before, live in self.ask(str(event.text), session, request))
+
+    def stop(self, request: gr.Request) -> None:
+        """End the turn of this browser session; its generator shows that it was stopped."""
+        if turn := self._turns.get(str(request.session_hash)):
+            turn.stop()
+
+    def leave(self, request: gr.Request, *, patience: float = 2.0) -> None:
+        """End the turn of this session and wait until nothing more of it can be shown."""
+        if turn := self._turns.get(str(request.session_hash)):
+            turn.stop()
+            turn.left.wait(patience)
+
+    def close(self) -> None:
+        """End every turn."""
+        for turn in list(self._turns.values()):
+            turn.stop()
+
+    def act(self, session: Session, event: gr.EventData) -> Session:
+        """Take a judgement on an answer."""
+        score: Literal[-1, 1] = 1 if str(event.score) == "1" else -1
+        try:
+            self._assistant.feedback(str(event.id), user=session.user, score=score)
+        except AssistantError as error:
+            gr.Warning(escape(str(error)), title="That was not kept")
+            return session
+        return session.scored(str(event.id), score)
+
+    def _messages(self, session: Session, *, choosable: bool = True) -> str:
+        try:
+            messages = self._assistant.conversations.messages(session.conversation, user=session.user)
+        except NotFound:  # a new conversation is not kept before its first turn
+            return ""
+        shown = [render.Shown(message, _answer_of(message)) for message in messages[-self._shown_messages :]]
+        return render.thread(shown, scores=session.scores, choosable=choosable)
+
+    def _follow(self, turn: Turn, progress: Progress) -> Iterator[tuple[Any, ...]]:
+        shown = ""
+        while not progress.over:
+            for event in turn.batch(wait=TICK, gather=TICK / 2):
+                progress = progress.after(event, time.monotonic())
+            if turn.stopped.is_set():
+                progress = replace(progress, stopped=progress.answer is None)
+            elif turn.over and progress.answer is None:
+                progress = replace(progress, failure=turn.failure)
+            html = render.turn(progress, time.monotonic())
+            if html != shown:
+                yield gr.skip(), gr.skip(), html
+            shown = html
+
+
+def _answer_of(message: Message) -> Answer | None:
+    return answer_from_json(message.answer) if message.answer else None

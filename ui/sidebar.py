@@ -1,0 +1,203 @@
+"""The side bar: conversations, documents, memories, who is asking, and what runs."""
+
+from __future__ import annotations
+
+import base64
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from assistant import AssistantError, IngestProgress, IngestReport
+from ui import lists, uploads
+from ui.chat import CONNECT, Chat
+from ui.session import Session
+
+if TYPE_CHECKING:
+    from assistant import Assistant
+
+
+@dataclass(frozen=True)
+class SideParts:
+    """The components of the side bar."""
+
+    new: gr.Button
+    conversations: gr.HTML
+    documents: gr.HTML
+    upload: gr.UploadButton
+    everybody: gr.Checkbox
+    report: gr.HTML
+    memories: gr.HTML
+    who: gr.Dropdown
+    status: gr.HTML
+    download: gr.HTML
+
+
+def layout() -> SideParts:
+    """The side bar's sections from top to bottom; called inside a column."""
+    new = gr.Button("New conversation", elem_id="new", variant="secondary", size="md")
+    with gr.Column(elem_id="side-sections"):
+        conversations = _section("conversations")
+        with gr.Accordion("Documents", open=False, elem_id="documents-section", elem_classes=["section"]):
+            documents = _section("documents")
+            upload = gr.UploadButton("Add documents", elem_id="upload", file_count="multiple", size="sm", variant="secondary")
+            everybody = gr.Checkbox(False, label="Everybody here may use them", elem_id="everybody", container=False)
+            report = gr.HTML(elem_id="report", apply_default_css=False)
+        with gr.Accordion("What I remember", open=False, elem_id="memories-section", elem_classes=["section"]):
+            memories = _section("memories")
+    who = gr.Dropdown(choices=[], label="You are", allow_custom_value=True, elem_id="who", interactive=True)
+    status = gr.HTML(elem_id="status", apply_default_css=False)
+    download = gr.HTML(elem_id="download", apply_default_css=False, js_on_load="window.assistantPage.download(element, watch)")
+    return SideParts(new, conversations, documents, upload, everybody, report, memories, who, status, download)
+
+
+def _section(name: str) -> gr.HTML:
+    return gr.HTML(elem_id=name, apply_default_css=False, js_on_load=CONNECT)
+
+
+class Side:
+    """What the side bar's events do."""
+
+    def __init__(self, assistant: Assistant, chat: Chat, *, shown_users: int = 1000) -> None:
+        self._assistant = assistant
+        self._chat = chat
+        self._shown_users = shown_users
+
+    def users(self) -> list[tuple[str, str]]:
+        """(label, id) of the users that can be chosen."""
+        return [(label, key) for key, label in self._assistant.users()[: self._shown_users]]
+
+    def conversations(self, session: Session) -> str:
+        """The list of conversations."""
+        kept = lists.conversations(self._assistant.conversations.all(user=session.user), session.conversation)
+        # page.js keeps these two over a reload of the tab.
+        return f'<div data-user="{escape(session.user)}" data-conversation="{escape(session.conversation)}">{kept}</div>'
+
+    def documents(self, session: Session) -> str:
+        """The list of documents."""
+        return lists.documents(self._assistant.documents.all(user=session.user))
+
+    def memories(self, session: Session) -> str:
+        """The list of memories."""
+        return lists.memories(self._assistant.memories.all(user=session.user))
+
+    def status(self) -> str:
+        """The line about the model."""
+        return lists.status(self._assistant.state(), self._assistant.settings.model.server_url)
+
+    def tick(self) -> tuple[str, gr.Timer]:
+        """The line about the model, and whether it needs to be looked at again."""
+        state, server = self._assistant.state(), self._assistant.settings.model.server_url
+        return lists.status(state, server), gr.Timer(active=not (state.ready and (state.model_loaded or server)))
+
+    def after_turn(self, session: Session) -> tuple[str, str]:
+        """(conversations, memories): a turn may have named the one and added to the other."""
+        return self.conversations(session), self.memories(session)
+
+    def start(self, session: Session, request: gr.Request) -> tuple[Any, ...]:
+        """(session, conversation, newest turn, conversations, documents, memories, report) where a session begins or changes."""
+        self._chat.leave(request)
+        shown = self._chat.conversation(session), "", self.conversations(session), self.documents(session), self.memories(session)
+        return session, *shown, ""
+
+    def new(self, session: Session, request: gr.Request) -> tuple[Any, ...]:
+        """An empty conversation."""
+        return self.start(session.fresh(), request)
+
+    def become(self, user: str | None, session: Session, request: gr.Request) -> tuple[Any, ...]:
+        """Another user, in a new conversation."""
+        chosen = (user or "").strip()
+        if not chosen or chosen == session.user:
+            return (gr.skip(),) * 7
+        by_label = dict(self.users())
+        return self.start(Session(by_label.get(chosen, chosen)), request)
+
+    def act_on_conversation(self, session: Session, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
+        """Open, rename, save or delete: what `start` gives, and a file to save."""
+        kept, key = self._assistant.conversations, str(event.id)
+        unchanged = [gr.skip()] * 8
+        try:
+            match event.act:
+                case "open":
+                    return (*self.start(session.opened(key), request), gr.skip())
+                case "delete":
+                    kept.delete(key, user=session.user)
+                    if key == session.conversation:
+                        return (*self.start(session.fresh(), request), gr.skip())
+                case "rename":
+                    kept.rename(key, str(event.value).strip()[:200] or "Untitled", user=session.user)
+                case "export":
+                    unchanged[7] = _file(kept.export(key, user=session.user), f"conversation-{key[:8]}")
+        except AssistantError as error:
+            _warn(error)
+        unchanged[3] = self.conversations(session)
+        return tuple(unchanged)
+
+    def remove_document(self, session: Session, event: gr.EventData) -> str:
+        """Take a document out of the index."""
+        key, known = str(event.id), self._assistant.documents.all(user=session.user)
+        try:
+            self._assistant.documents.remove(key, user=session.user)
+            for document in known:
+                if document.id == key:
+                    uploads.drop(document.path, home=self._assistant.settings.home)
+        except (AssistantError, OSError) as error:
+            _warn(error)
+        return self.documents(session)
+
+    def forget(self, session: Session, event: gr.EventData) -> str:
+        """Forget one memory."""
+        try:
+            self._assistant.memories.forget(str(event.id), user=session.user)
+        except AssistantError as error:
+            _warn(error)
+        return self.memories(session)
+
+    def add_documents(self, paths: list[str] | None, everybody: bool, session: Session) -> Iterator[tuple[Any, ...]]:
+        """Take uploaded files in: yields (report, documents, upload button) as it goes."""
+        if not paths:
+            yield gr.skip(), gr.skip(), gr.skip()
+            return
+        owner = None if everybody else session.user
+        for state in _ingest(self._assistant, paths, owner):
+            yield _shown(state), gr.skip(), gr.skip()
+        yield gr.skip(), self.documents(session), gr.UploadButton(value=None)
+
+
+def _shown(state: IngestProgress | IngestReport | str) -> str:
+    if isinstance(state, IngestProgress):
+        return lists.progress(state)
+    return lists.report(state) if isinstance(state, IngestReport) else lists.notice(state)
+
+
+def _ingest(assistant: Assistant, paths: list[str], user: str | None) -> Iterator[IngestProgress | IngestReport | str]:
+    """The states of an ingestion, which runs in a thread of its own: progress, then the report or what went wrong."""
+    states: queue.SimpleQueue[IngestProgress | IngestReport | str | None] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            kept = uploads.keep(paths, home=assistant.settings.home, user=user)
+            states.put(assistant.documents.add(*kept, user=user, progress=states.put))
+        except (AssistantError, OSError) as error:
+            states.put(str(error))
+        finally:
+            states.put(None)
+
+    threading.Thread(target=run, name="ingest", daemon=True).start()
+    while (state := states.get()) is not None:
+        yield state
+
+
+def _file(content: str, name: str) -> str:
+    """A link that holds a file; page.js follows it at once."""
+    kind, suffix = ("application/json", "json") if content.lstrip()[:1] in ("{", "[") else ("text/markdown", "md")
+    encoded = base64.b64encode(content.encode()).decode("ascii")
+    return f'<a download="{escape(name)}.{suffix}" href="data:{kind};charset=utf-8;base64,{encoded}" hidden>{escape(name)}</a>'
+
+
+def _warn(error: AssistantError | OSError) -> None:
+    gr.Warning(escape(str(error)), title="That did not work")
