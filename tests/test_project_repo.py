@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -19,7 +21,8 @@ BINARY = {".pdf", ".docx", ".png", ".db", ".ico", ".gguf", ".onnx"}
 
 # Written so that this file does not match itself.
 REGISTRIES = r"py[p]i\.org|pythonhosted[.]org|registry\.npm[j]s|deb\.debian[.]org|conda\.anaconda[.]org"
-MACHINE_PATHS = r"""(?<![\w.~/-])/(?:work|root)/\w|(?<![\w.~/-])/tmp/\w"""
+MACHINE_PATHS = r"(?<![\w.~/-])/(?:work|root)/\w"
+TEMPORARY_PATHS = r"(?<![\w.~/-])/tmp/\w"
 SECRETS = (
     r"AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{30}|\bhf_[A-Za-z]{30}|\bsk-[A-Za-z0-9_-]{24}|xox[bpars]-[0-9A-Za-z-]{10}|py[p]i-AgE"
     r"|BEGIN [A-Z ]*PRIVATE[ ]KEY"
@@ -35,10 +38,10 @@ def tracked() -> list[Path]:
     return [path for name in listed.split("\0") if name and (path := ROOT / name).is_file()]
 
 
-def found(pattern: str) -> list[str]:
+def found(pattern: str, paths: list[Path] | None = None) -> list[str]:
     places = []
-    for path in tracked():
-        if path.suffix not in BINARY and path.name != "hostile.jsonl":  # texts of attackers, paths and all
+    for path in tracked() if paths is None else paths:
+        if path.suffix not in BINARY:
             for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
                 if re.search(pattern, line):
                     places.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()[:120]}")
@@ -54,13 +57,18 @@ def test_nothing_of_one_machine_or_person_is_tracked(pattern):
     assert found(pattern) == []
 
 
+def test_nothing_that_ships_names_a_temporary_file():
+    """Tests may: the texts of attackers do."""
+    assert found(TEMPORARY_PATHS, [path for path in tracked() if not path.is_relative_to(ROOT / "tests")]) == []
+
+
 @pytest.mark.parametrize(
     ("pattern", "text", "matches"),
     [
         (REGISTRIES, "index-url = https://" + "pypi" + ".org/simple", True),
         (REGISTRIES, "the Python package index", False),
         (MACHINE_PATHS, 'open("' + "/ro" + 'ot/x")', True),
-        (MACHINE_PATHS, "see ../tmp/x and tmp_path, https://a.example/tmp/x", False),
+        (TEMPORARY_PATHS, "see ../tmp/x and tmp_path, https://a.example/tmp/x", False),
         (SECRETS, "AKIA" + "A" * 16, True),
         (SECRETS, "-----BEGIN RSA PRIVATE" + " KEY-----", True),
         (SECRETS, "task-skipping", False),
@@ -162,3 +170,25 @@ def test_the_readme_lists_the_commands_that_there_are():
     assert set(listed) == set(real)
     for name, own in listed.items():
         assert own == real[name], name
+
+
+@pytest.mark.parametrize(("environment", "code"), [({"CI": "true"}, 1), ({"ASSISTANT_REQUIRE_ALL": "1"}, 1), ({}, 0)])
+def test_where_everything_must_run_a_skip_fails_the_run(environment, code, tmp_path):
+    tests = tmp_path / "test_skips.py"
+    tests.write_text(
+        "import pytest\n"
+        "def test_runs(): pass\n"
+        "def test_skips(): pytest.skip('no such program')\n"
+        "@pytest.mark.skip(reason='Windows only')\n"
+        "def test_elsewhere(): pass\n",
+        encoding="utf-8",
+    )
+    without = {name: value for name, value in os.environ.items() if name not in ("CI", "ASSISTANT_REQUIRE_ALL", "PYTEST_ADDOPTS")}
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "tests.conftest", "--rootdir", str(tmp_path), "-p", "no:cacheprovider", str(tests)],
+        cwd=ROOT, env={**without, **environment}, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert run.returncode == code, run.stdout + run.stderr
+    listing = run.stdout.partition("skipped, which fails")[2]
+    assert ("test_skips: no such program" in listing) == bool(code)
+    assert "test_elsewhere:" not in listing
