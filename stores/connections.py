@@ -96,18 +96,21 @@ class Connections:
         with self._errors(seconds):
             if self.dialect == "sqlite":
                 sqlite.limit_time(_driver(connection), deadline)
-            result = connection.execution_options(
-                no_parameters=True,  # a "%" in LIKE is no placeholder
-                sqlite_raw_colnames=True,
+            options = {
+                "no_parameters": True,  # a "%" in LIKE is no placeholder
+                "sqlite_raw_colnames": True,
                 # Not for SQLite. In PostgreSQL this is DECLARE CURSOR, which takes nothing but one SELECT.
-                stream_results=self.dialect != "sqlite",
-                max_row_buffer=max_rows + 1,
-            ).exec_driver_sql(sql)
-            if not result.returns_rows:
-                raise QueryRejected("The query gives no rows; only SELECT is allowed.")
-            columns = tuple(map(str, result.keys()))
-            rows = [tuple(to_value(cell) for cell in row) for row in self._rows(connection, result, max_rows + 1, deadline)]
-            result.close()
+                "stream_results": self.dialect != "sqlite",
+                "max_row_buffer": max_rows + 1,
+            }
+            result = connection.exec_driver_sql(sql, execution_options=options)
+            try:
+                if not result.returns_rows:
+                    raise QueryRejected("The query gives no rows; only SELECT is allowed.")
+                columns = tuple(map(str, result.keys()))
+                rows = [tuple(to_value(cell) for cell in row) for row in self._rows(connection, result, max_rows + 1, deadline)]
+            finally:
+                result.close()
         return Table(columns, tuple(rows[:max_rows]), truncated=len(rows) > max_rows)
 
     def _rows(self, connection: Connection, result: CursorResult[Any], count: int, deadline: float) -> Iterator[Any]:
