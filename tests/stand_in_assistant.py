@@ -79,10 +79,14 @@ class StandIn:
     def state(self) -> State:
         return State(ready=True, model="qwen2.5-coder-1.5b", model_loaded=True, database="shop.db", documents=2)
 
-    def feedback(self, answer_id: str, *, user: str, score: int, comment: str | None = None, corrected_sql: str | None = None) -> None:
+    def feedback(
+        self, answer_id: str, *, user: str, score: int, comment: str | None = None, corrected_sql: str | None = None
+    ) -> None:
         self.judged.append((answer_id, user, score))
 
-    def stream(self, question: str, *, user: str = "local", conversation: str | None = None, words: bool = True) -> Closing:
+    def stream(
+        self, question: str, *, user: str = "local", conversation: str | None = None, words: bool = True
+    ) -> Closing:
         self.closed = threading.Event()
         return Closing(self._events(question, user, conversation or f"c{next(self._ids)}"), self.closed)
 
@@ -97,7 +101,9 @@ class StandIn:
         step = answer.route if answer.route in ("sql", "documents") else "answer"
         yield StepStarted(step)
         if "fail" in question:
-            raise AssistantError("The database shop.db went away. Check that the file is there, then ask again. <b>&</b>")
+            raise AssistantError(
+                "The database shop.db went away. Check that the file is there, then ask again. <b>&</b>"
+            )
         if "forever" in question:
             while not self.closed.is_set():
                 time.sleep(0.02)
@@ -110,12 +116,17 @@ class StandIn:
             time.sleep(self.pause)
             yield Token(word + " ")
         yield StepFinished("answer", 0.84)
-        answer = replace(answer, usage=Usage(1204, 980, 85, 3, 0.7, 2.41, {"recall": 0.04, "relevance": 0.31, step: 1.21, "answer": 0.84}))
+        answer = replace(
+            answer,
+            usage=Usage(1204, 980, 85, 3, 0.7, 2.41, {"recall": 0.04, "relevance": 0.31, step: 1.21, "answer": 0.84}),
+        )
         self.conversations.say(conversation, user, "assistant", answer.text, answer_to_json(answer))
         yield Done(answer)
 
     def _answer(self, question: str, user: str, conversation: str) -> Answer:
-        make: Callable[..., Answer] = lambda text, route="chat", **more: Answer(f"a{next(self._ids)}", text, route, conversation, **more)  # noqa: E731
+        make: Callable[..., Answer] = lambda text, route="chat", **more: Answer(
+            f"a{next(self._ids)}", text, route, conversation, **more
+        )  # noqa: E731
         if "attack" in question:
             memory = Memory("m9", user, ATTACK, NOW)
             return make(
@@ -138,7 +149,10 @@ class StandIn:
                 ), memories=(Memory("m1", user, "I always pay by card", NOW),),
             )  # fmt: skip
         if "choose" in question:
-            return make("Do you mean the orders in the database, or what the handbook says about them?", choices=("The orders in the database", "What the handbook says"))
+            return make(
+                "Do you mean the orders in the database, or what the handbook says about them?",
+                choices=("The orders in the database", "What the handbook says"),
+            )
         return make(f"You said: {question}")
 
 
@@ -153,8 +167,12 @@ class StandInConversations:
         self._kept: dict[str, tuple[Conversation, list[Message]]] = {}
 
     def say(self, key: str, user: str, role: str, text: str, answer: str | None = None) -> None:
-        conversation, messages = self._kept.setdefault(key, (Conversation(key, user, text[:60], NOW, datetime.now(UTC), 0), []))
-        messages.append(Message(f"{key}-{len(messages)}", key, "user" if role == "user" else "assistant", text, NOW, answer))
+        conversation, messages = self._kept.setdefault(
+            key, (Conversation(key, user, text[:60], NOW, datetime.now(UTC), 0), [])
+        )
+        messages.append(
+            Message(f"{key}-{len(messages)}", key, "user" if role == "user" else "assistant", text, NOW, answer)
+        )
         self._kept[key] = (replace(conversation, updated=datetime.now(UTC), messages=len(messages)), messages)
 
     def all(self, *, user: str = "local", query: str | None = None) -> list[Conversation]:
@@ -182,10 +200,15 @@ class StandInConversations:
 
 class StandInDocuments:
     def __init__(self) -> None:
-        self._kept = [Document("d1", "handbook.md", "/handbook.md", None, 42, NOW), Document("d2", "workshop-guide.pdf", "/workshop-guide.pdf", None, 118, NOW)]
+        self._kept = [
+            Document("d1", "handbook.md", "/handbook.md", None, 42, NOW),
+            Document("d2", "workshop-guide.pdf", "/workshop-guide.pdf", None, 118, NOW),
+        ]
         self.read: dict[str, str] = {}
 
-    def add(self, *paths: str | Path, user: str | None = None, progress: Callable[[IngestProgress], None] | None = None) -> IngestReport:
+    def add(
+        self, *paths: str | Path, user: str | None = None, progress: Callable[[IngestProgress], None] | None = None
+    ) -> IngestReport:
         new, refused = [], []
         for at, path in enumerate(map(Path, paths)):
             if progress:
@@ -208,7 +231,11 @@ class StandInDocuments:
 
 class StandInMemories:
     def __init__(self) -> None:
-        self._kept = [Memory("m1", "local", "I always pay by card", NOW), Memory("m2", "local", "My bicycle is a Brompton from 2019", NOW), Memory("m3", "7", "Ada's secret", NOW)]
+        self._kept = [
+            Memory("m1", "local", "I always pay by card", NOW),
+            Memory("m2", "local", "My bicycle is a Brompton from 2019", NOW),
+            Memory("m3", "7", "Ada's secret", NOW),
+        ]
 
     def add(self, text: str, *, user: str) -> None:
         self._kept.append(Memory(f"m{len(self._kept) + 1}", user, text, NOW))

@@ -69,7 +69,9 @@ class Page:
 
     def reload(self) -> None:
         self.chrome.get(self.url)
-        self.wait("document.querySelector('#thread .welcome, #thread .question') && document.querySelector('#who input').value")
+        self.wait(
+            "document.querySelector('#thread .welcome, #thread .question') && document.querySelector('#who input').value"
+        )
 
     def js(self, expression: str, *arguments: object) -> Any:
         return self.chrome.execute_script(f"return {expression}", *arguments)
@@ -77,7 +79,9 @@ class Page:
     def wait(self, expression: str, seconds: float = LONG) -> Any:
         deadline = time.monotonic() + seconds
         while not (value := self.js(expression)):
-            assert time.monotonic() < deadline, f"not within {seconds} s: {expression}\n{self.js('document.body.innerText')}"
+            assert time.monotonic() < deadline, (
+                f"not within {seconds} s: {expression}\n{self.js('document.body.innerText')}"
+            )
             time.sleep(0.03)
         return value
 
@@ -93,7 +97,9 @@ class Page:
 
     def ask(self, question: str) -> None:
         self.type(question + "\ue007")  # Enter
-        self.wait(f"document.querySelector('#live .question') && document.querySelector('#live .question').innerText.trim() === {question!r}")
+        self.wait(
+            f"document.querySelector('#live .question') && document.querySelector('#live .question').innerText.trim() === {question!r}"
+        )
 
     def answered(self) -> None:
         self.wait("document.querySelector('#live .turn-foot')")
@@ -110,7 +116,9 @@ class Page:
 
     def requests(self) -> list[str]:
         entries = (json.loads(entry["message"])["message"] for entry in self.chrome.get_log("performance"))
-        return [entry["params"]["request"]["url"] for entry in entries if entry["method"] == "Network.requestWillBeSent"]
+        return [
+            entry["params"]["request"]["url"] for entry in entries if entry["method"] == "Network.requestWillBeSent"
+        ]
 
     def close(self) -> None:
         assert self.js("typeof window.__x") == "undefined"
@@ -131,7 +139,9 @@ def test_an_answer_streams_and_shows_its_sql_its_rows_and_its_cost(page: Page, s
     stand_in.pause = 0.1
     page.ask("Who ordered most last month?")
     page.wait("document.querySelector('#live .turn.running .steps')")
-    early = page.wait("document.querySelector('#live .turn.running .prose-text') && document.querySelector('#live .prose-text').innerText")
+    early = page.wait(
+        "document.querySelector('#live .turn.running .prose-text') && document.querySelector('#live .prose-text').innerText"
+    )
     assert "Grace" not in early
     page.answered()
     assert page.text("#live .prose-text").startswith("Ada Lovelace ordered most")
@@ -152,7 +162,9 @@ def test_a_citation_opens_its_source_and_stays_open_over_the_next_turn(page: Pag
     assert page.js("document.querySelector('#live [data-citation=\"2\"]').open")
     assert "tubes of grease" in page.text("#live [data-citation='2'] blockquote")
     page.ask("hello")
-    page.wait("document.querySelector('#thread [data-citation=\"2\"]') && document.querySelector('#thread [data-citation=\"2\"]').open")
+    page.wait(
+        "document.querySelector('#thread [data-citation=\"2\"]') && document.querySelector('#thread [data-citation=\"2\"]').open"
+    )
 
 
 @browser
@@ -206,9 +218,28 @@ def test_suggestions_and_choices_send_what_they_say(page: Page) -> None:
 def test_a_failure_is_one_message_and_the_question_comes_back(page: Page) -> None:
     page.ask("please fail")
     page.wait("document.querySelector('#live .failure')")
-    assert "The database shop.db went away. Check that the file is there, then ask again. <b>&</b>" in page.text("#live .failure")
+    assert "The database shop.db went away. Check that the file is there, then ask again. <b>&</b>" in page.text(
+        "#live .failure"
+    )
     assert "Traceback" not in page.js("document.body.innerText")
     page.wait("document.querySelector('#question textarea').value === 'please fail'")
+
+
+@browser
+def test_stores_and_databases_that_cannot_be_read_are_messages(
+    page: Page, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> Any:
+        raise AssistantError("The index cannot be opened. <i>Close the other program.</i>")
+
+    monkeypatch.setattr(stand_in, "suggestions", broken)
+    monkeypatch.setattr(stand_in, "stream", broken)
+    monkeypatch.setattr(stand_in.conversations, "all", broken)
+    page.reload()
+    page.wait("document.querySelector('#thread .notice') && document.querySelector('#conversations .notice')")
+    page.ask("hello")
+    page.wait("document.querySelector('#live .failure')")
+    assert "<i>Close the other program.</i>" in page.text("#live .failure")
 
 
 @browser
@@ -267,7 +298,9 @@ def test_documents_are_uploaded_reported_and_removed(page: Page, stand_in: Stand
         file.write_text("Bring the receipt.", encoding="utf-8")
     page.click("#documents-section > button")
     page.wait("document.querySelector('#documents .entry')")
-    page.chrome.find_element("css selector", "#documents-section input[type=file]").send_keys("\n".join(map(str, files)))
+    page.chrome.find_element("css selector", "#documents-section input[type=file]").send_keys(
+        "\n".join(map(str, files))
+    )
     page.wait("document.querySelector('#report progress')")
     page.wait("document.querySelector('#report .report')")
     assert page.text("#report").split("\n") == ["New notes.md", "Refused tool.exe: this kind of file cannot be read"]
@@ -344,7 +377,9 @@ def test_two_tabs_with_two_users_see_their_own(page: Page, running: Running) -> 
 
 @browser
 def test_the_side_bar_is_a_drawer_on_a_phone(page: Page) -> None:
-    page.chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": False})
+    page.chrome.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": False}
+    )
     try:
         assert page.js("document.documentElement.scrollWidth") <= 390
         page.wait("getComputedStyle(document.querySelector('#side')).visibility === 'hidden'")
@@ -379,10 +414,16 @@ def test_every_control_has_a_name(page: Page) -> None:
 
 def get(running: Running, **headers: str) -> tuple[int, dict[str, str], str]:
     """(status, headers in lower case, body) of the page."""
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", urlsplit(running.url).port or 80, timeout=10)) as connection:
+    with contextlib.closing(
+        http.client.HTTPConnection("127.0.0.1", urlsplit(running.url).port or 80, timeout=10)
+    ) as connection:
         connection.request("GET", "/", headers=headers)
         response = connection.getresponse()
-        return response.status, {name.lower(): value for name, value in response.headers.items()}, response.read().decode()
+        return (
+            response.status,
+            {name.lower(): value for name, value in response.headers.items()},
+            response.read().decode(),
+        )
 
 
 def test_the_page_loads_nothing_from_elsewhere_and_forbids_it(running: Running) -> None:
@@ -397,7 +438,13 @@ def test_the_page_loads_nothing_from_elsewhere_and_forbids_it(running: Running) 
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Host": "evil.example"}, {"Host": "127.0.0.1.evil.example"}, {"Origin": "http://evil.example"}, {"Origin": "null"}, {"Host": ""}],
+    [
+        {"Host": "evil.example"},
+        {"Host": "127.0.0.1.evil.example"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Host": ""},
+    ],
 )
 def test_foreign_hosts_and_origins_are_refused(running: Running, headers: dict[str, str]) -> None:
     assert get(running, **headers)[0] == 403
@@ -495,5 +542,3 @@ def test_what_follows_the_answer_is_not_cut_off(stand_in: StandIn) -> None:
     turn.batch(wait=LONG)
     assert turn.answered
     assert after.wait(LONG)
-
-

@@ -79,7 +79,14 @@ def assert_harmless(html: str) -> None:
 
 
 def answer(text: str = "Yes.", **more: object) -> Answer:
-    fields: dict[str, object] = {"id": "a1", "text": text, "route": "sql", "conversation": "c1", "grounded": True, **more}
+    fields: dict[str, object] = {
+        "id": "a1",
+        "text": text,
+        "route": "sql",
+        "conversation": "c1",
+        "grounded": True,
+        **more,
+    }
     return Answer(**fields)  # type: ignore[arg-type]
 
 
@@ -92,9 +99,16 @@ def test_no_text_from_outside_becomes_markup(payload: str) -> None:
     conversation = Conversation(payload, payload, payload, NOW, NOW, 1)
     shown = [
         render.answer(hostile),
-        render.thread([render.Shown(Message("m", "c", "user", payload, NOW)), render.Shown(Message("m", "c", "assistant", payload, NOW))]),
+        render.thread(
+            [
+                render.Shown(Message("m", "c", "user", payload, NOW)),
+                render.Shown(Message("m", "c", "assistant", payload, NOW)),
+            ]
+        ),
         render.turn(Progress(payload, 0.0, text=payload, failure=payload), 1.0),
-        render.turn(Progress(payload, 0.0).after(StepStarted(payload), 0.0).after(StepFinished("sql", 0.1, payload), 1.0), 1.0),
+        render.turn(
+            Progress(payload, 0.0).after(StepStarted(payload), 0.0).after(StepFinished("sql", 0.1, payload), 1.0), 1.0
+        ),
         render.welcome((payload,)),
         lists.conversations((conversation,), payload),
         lists.documents((Document(payload, payload, payload, None, 1, NOW),)),
@@ -130,7 +144,9 @@ def test_markdown_subset(text: str, html: str) -> None:
 
 
 def test_a_citation_mark_opens_its_source_and_an_unknown_number_stays_text() -> None:
-    html = render.text(answer("Within 30 days [1], not [2].", citations=(Citation("handbook.md", "Refunds", "within 30 days"),)))
+    html = render.text(
+        answer("Within 30 days [1], not [2].", citations=(Citation("handbook.md", "Refunds", "within 30 days"),))
+    )
     assert 'data-cite="1"' in html
     assert "not [2]." in html
 
@@ -235,12 +251,15 @@ def test_a_judgement_shows_on_its_answer() -> None:
 
 
 def test_the_report_names_each_file_and_the_reason_for_a_refusal() -> None:
-    text = Tags(lists.report(IngestReport(new=("/tmp/a.md",), changed=("b.md",), refused=(Refusal("c.exe", "not a document"),)))).text
+    text = Tags(
+        lists.report(IngestReport(new=("/tmp/a.md",), changed=("b.md",), refused=(Refusal("c.exe", "not a document"),)))
+    ).text
     assert text == "New a.mdChanged b.mdRefused c.exe: not a document"
 
 
 @pytest.mark.parametrize(
-    ("server", "said"), [(None, "Nothing leaves this machine"), ("http://user:secret@gpu.lan:8080/v1", "Questions go to gpu.lan")]
+    ("server", "said"),
+    [(None, "Nothing leaves this machine"), ("http://user:secret@gpu.lan:8080/v1", "Questions go to gpu.lan")],
 )
 def test_the_model_line_says_where_questions_go(server: str | None, said: str) -> None:
     html = lists.status(State(True, "qwen", True, None, 0), server)

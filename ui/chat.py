@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import gradio as gr
 
 from assistant import Answer, AssistantError, Message, NotFound, answer_from_json
-from ui import render
-from ui.progress import Progress
+from ui import lists, render
+from ui.progress import Event, Progress
 from ui.session import Session
 from ui.turn import Turn
 
@@ -62,7 +62,12 @@ class Chat:
 
     def conversation(self, session: Session) -> str:
         """The conversation so far as HTML, or the welcome where there is nothing yet."""
-        return self._messages(session) or render.welcome(self._assistant.suggestions())
+        if shown := self._messages(session):
+            return shown
+        try:
+            return render.welcome(self._assistant.suggestions())
+        except AssistantError as error:  # the database cannot be opened, for one
+            return render.welcome(()) + lists.notice(str(error))
 
     def ask(self, question: str, session: Session, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         """One turn: yields (question box, conversation, newest turn) as it goes."""
@@ -71,7 +76,7 @@ class Chat:
             yield gr.skip(), gr.skip(), gr.skip()
             return
         before = self._messages(session, choosable=False)  # read before the turn can write its question there
-        turn = self._turns[key] = Turn(self._assistant.stream(question, user=session.user, conversation=session.conversation))
+        turn = self._turns[key] = Turn(self._stream(question, session))
         try:
             progress = Progress(question, time.monotonic(), scores=session.scores)
             yield "", before, render.turn(progress, progress.started)
@@ -84,7 +89,10 @@ class Chat:
 
     def ask_again(self, session: Session, event: gr.EventData, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         """A suggestion, a choice, or a question once more: what stands on the button is asked."""
-        yield from ((gr.skip() if box == "" else box, before, live) for box, before, live in self.ask(str(event.text), session, request))
+        yield from (
+            (gr.skip() if box == "" else box, before, live)
+            for box, before, live in self.ask(str(event.text), session, request)
+        )
 
     def stop(self, request: gr.Request) -> None:
         """End the turn of this browser session; its generator shows that it was stopped."""
@@ -112,11 +120,19 @@ class Chat:
             return session
         return session.scored(str(event.id), score)
 
+    def _stream(self, question: str, session: Session) -> Iterator[Event]:
+        try:
+            return self._assistant.stream(question, user=session.user, conversation=session.conversation)
+        except AssistantError as error:  # refused before it began: shown as any other failure
+            return _failing(error)
+
     def _messages(self, session: Session, *, choosable: bool = True) -> str:
         try:
             messages = self._assistant.conversations.messages(session.conversation, user=session.user)
         except NotFound:  # a new conversation is not kept before its first turn
             return ""
+        except AssistantError as error:
+            return lists.notice(str(error))
         shown = [render.Shown(message, _answer_of(message)) for message in messages[-self._shown_messages :]]
         return render.thread(shown, scores=session.scores, choosable=choosable)
 
@@ -133,6 +149,11 @@ class Chat:
             if html != shown:
                 yield gr.skip(), gr.skip(), html
             shown = html
+
+
+def _failing(error: AssistantError) -> Iterator[Event]:
+    raise error
+    yield  # makes this a generator
 
 
 def _answer_of(message: Message) -> Answer | None:

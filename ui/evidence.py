@@ -49,8 +49,14 @@ def cell_text(value: Cell) -> str:
 def table(data: Table, *, rows_shown: int = ROWS_SHOWN, csv_bytes: int = CSV_BYTES) -> str:
     """The rows as a table with what is left out said under it, and a link that holds them as CSV."""
     numeric = [_is_numeric(row[at] for row in data.rows) for at in range(len(data.columns))]
-    head = "".join(f'<th scope="col"{_number_class(number)}>{escape(name)}</th>' for name, number in zip(data.columns, numeric, strict=True))
-    body = "".join(f"<tr>{''.join(_cell(value, number) for value, number in zip(row, numeric, strict=True))}</tr>" for row in data.rows[:rows_shown])
+    head = "".join(
+        f'<th scope="col"{_number_class(number)}>{escape(name)}</th>'
+        for name, number in zip(data.columns, numeric, strict=True)
+    )
+    body = "".join(
+        f"<tr>{''.join(_cell(value, number) for value, number in zip(row, numeric, strict=True))}</tr>"
+        for row in data.rows[:rows_shown]
+    )
     if not data.rows:
         return '<p class="quiet rows-none">The query found no rows.</p>'
     return (
@@ -116,8 +122,19 @@ def _folds(answer: Answer) -> str:
     failed = [attempt for attempt in answer.attempts if attempt.error]
     parts = [
         _fold(answer, "sql", "SQL", _sql(answer.sql)) if answer.sql else "",
-        _fold(answer, "tries", _count(len(failed), "try before it", "tries before it"), "".join(_attempt(attempt.sql, attempt.error or "") for attempt in failed)) if failed else "",
-        _fold(answer, "memories", _count(len(answer.memories), "memory used", "memories used"), _memories(answer.memories)) if answer.memories else "",
+        _fold(
+            answer,
+            "tries",
+            _count(len(failed), "try before it", "tries before it"),
+            "".join(_attempt(attempt.sql, attempt.error or "") for attempt in failed),
+        )
+        if failed
+        else "",
+        _fold(
+            answer, "memories", _count(len(answer.memories), "memory used", "memories used"), _memories(answer.memories)
+        )
+        if answer.memories
+        else "",
     ]
     return f'<div class="folds">{"".join(parts)}</div>' if any(parts) else ""
 
@@ -138,7 +155,14 @@ def _attempt(sql: str, error: str) -> str:
 
 
 def _memories(memories: Sequence[Memory]) -> str:
-    return "<ul>" + "".join(f'<li>{escape(memory.text)} <span class="quiet">{memory.said_at:%Y-%m-%d}</span></li>' for memory in memories) + "</ul>"
+    return (
+        "<ul>"
+        + "".join(
+            f'<li>{escape(memory.text)} <span class="quiet">{memory.said_at:%Y-%m-%d}</span></li>'
+            for memory in memories
+        )
+        + "</ul>"
+    )
 
 
 def _count(number: int, one: str, many: str) -> str:

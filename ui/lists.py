@@ -29,7 +29,14 @@ def _conversation(entry: Conversation, current: bool) -> str:
         '<span class="entry-actions">'
         + _action("rename", entry.id, icons.EDIT, f"Rename {title}", prompt="Name of the conversation", value=title)
         + _action("export", entry.id, icons.SAVE, f"Save {title} as a file")
-        + _action("delete", entry.id, icons.REMOVE, f"Delete {title}", confirm=f"Delete “{title}”? It cannot be brought back.", yes="Delete")
+        + _action(
+            "delete",
+            entry.id,
+            icons.REMOVE,
+            f"Delete {title}",
+            confirm=f"Delete “{title}”? It cannot be brought back.",
+            yes="Delete",
+        )
         + "</span></li>"
     )
 
@@ -41,7 +48,14 @@ def documents(entries: Sequence[Document], *, shown: int = 200) -> str:
     items = "".join(
         f'<li class="entry"><span class="entry-text" title="{escape(entry.name)}">{escape(entry.name)}'
         f'<span class="quiet">{_passages(entry.passages)}{" · for everybody" if entry.user is None else ""}</span></span><span class="entry-actions">'
-        + _action("remove", entry.id, icons.REMOVE, f"Remove {entry.name}", confirm=f"Remove “{entry.name}” from the documents?", yes="Remove")
+        + _action(
+            "remove",
+            entry.id,
+            icons.REMOVE,
+            f"Remove {entry.name}",
+            confirm=f"Remove “{entry.name}” from the documents?",
+            yes="Remove",
+        )
         + "</span></li>"
         for entry in entries[:shown]
     )
@@ -55,7 +69,9 @@ def memories(entries: Sequence[Memory], *, shown: int = 200) -> str:
     newest = sorted(entries, key=lambda entry: entry.said_at, reverse=True)
     items = "".join(
         f'<li class="entry"><span class="entry-text wrap">{escape(entry.text)}<span class="quiet">{day(entry.said_at)}</span></span><span class="entry-actions">'
-        + _action("forget", entry.id, icons.CLOSE, f"Forget: {entry.text}", confirm=f"Forget “{entry.text}”?", yes="Forget")
+        + _action(
+            "forget", entry.id, icons.CLOSE, f"Forget: {entry.text}", confirm=f"Forget “{entry.text}”?", yes="Forget"
+        )
         + "</span></li>"
         for entry in newest[:shown]
     )
@@ -75,10 +91,18 @@ def report(result: IngestReport) -> str:
     """What an ingestion did: new, changed, unchanged, and what was refused with the reason."""
     lines = [
         f"<li><strong>{label}</strong> {escape(', '.join(PurePath(name).name for name in names))}</li>"
-        for label, names in (("New", result.new), ("Changed", result.changed), ("Unchanged", result.unchanged), ("Removed", result.removed))
+        for label, names in (
+            ("New", result.new),
+            ("Changed", result.changed),
+            ("Unchanged", result.unchanged),
+            ("Removed", result.removed),
+        )
         if names
     ]
-    lines += [f'<li class="refused"><strong>Refused</strong> {escape(PurePath(refusal.path).name)}: {escape(refusal.reason)}</li>' for refusal in result.refused]
+    lines += [
+        f'<li class="refused"><strong>Refused</strong> {escape(PurePath(refusal.path).name)}: {escape(refusal.reason)}</li>'
+        for refusal in result.refused
+    ]
     return f'<ul class="report" role="status">{"".join(lines) or "<li>Nothing was added.</li>"}</ul>'
 
 

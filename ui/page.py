@@ -45,7 +45,13 @@ def assemble(assistant: Assistant, talk: chat.Chat) -> gr.Blocks:
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as page:
         session = gr.State(Session())
         kept = gr.Textbox(visible=False)
-        gr.HTML(TOP, elem_id="top", apply_default_css=False, js_on_load="window.assistantPage.start(element)", head=f"<script>{script}</script>")
+        gr.HTML(
+            TOP,
+            elem_id="top",
+            apply_default_css=False,
+            js_on_load="window.assistantPage.start(element)",
+            head=f"<script>{script}</script>",
+        )
         with gr.Row(elem_id="shell"):
             with gr.Column(elem_id="side"):
                 side_parts = sidebar.layout()
@@ -54,7 +60,7 @@ def assemble(assistant: Assistant, talk: chat.Chat) -> gr.Blocks:
         side = sidebar.Side(assistant, talk)
         _wire_chat(talk, side, chat_parts, side_parts, session)
         _wire_side(side, chat_parts, side_parts, session)
-        timer = gr.Timer(3)
+        timer = gr.Timer(5)
         _on(timer.tick, side.tick, [], [side_parts.status, timer])
 
         def begin(text: str, request: gr.Request) -> tuple[Any, ...]:
@@ -72,7 +78,9 @@ def assemble(assistant: Assistant, talk: chat.Chat) -> gr.Blocks:
 
 def look() -> dict[str, Any]:
     """Theme and style, given where the page is served: fonts of the system, nothing fetched."""
-    theme = gr.themes.Base(primary_hue="teal", neutral_hue="stone", font=FONT, font_mono=FONT_MONO, radius_size="lg", text_size="md")
+    theme = gr.themes.Base(
+        primary_hue="teal", neutral_hue="stone", font=FONT, font_mono=FONT_MONO, radius_size="lg", text_size="md"
+    )
     # Gradio's `css` rewrites the rules (a selector that starts outside the page is lost), so the sheet goes in as it is.
     return {"theme": theme, "head": f"<style>{(HERE / 'style.css').read_text(encoding='utf-8')}</style>"}
 
@@ -85,7 +93,9 @@ def _everything(chat_parts: chat.ChatParts, side_parts: sidebar.SideParts, sessi
     ]  # fmt: skip
 
 
-def _wire_chat(talk: chat.Chat, side: sidebar.Side, parts: chat.ChatParts, side_parts: sidebar.SideParts, session: gr.State) -> None:
+def _wire_chat(
+    talk: chat.Chat, side: sidebar.Side, parts: chat.ChatParts, side_parts: sidebar.SideParts, session: gr.State
+) -> None:
     turn = [parts.box, parts.thread, parts.live]
     lists = [side_parts.conversations, side_parts.memories]
     asked = [_on(event, talk.ask, [parts.box, session], turn) for event in (parts.box.submit, parts.send.click)]
@@ -105,7 +115,12 @@ def _wire_side(side: sidebar.Side, chat_parts: chat.ChatParts, parts: sidebar.Si
     _on(parts.conversations.act, side.act_on_conversation, [session], [*everything, parts.download])
     _on(parts.documents.act, side.remove_document, [session], [parts.documents])
     _on(parts.memories.act, side.forget, [session], [parts.memories])
-    _on(parts.upload.upload, side.add_documents, [parts.upload, parts.everybody, session], [parts.report, parts.documents, parts.upload])
+    _on(
+        parts.upload.upload,
+        side.add_documents,
+        [parts.upload, parts.everybody, session],
+        [parts.report, parts.documents, parts.upload],
+    )
 
 
 def _on(event: Callable[..., Any], fn: Callable[..., Any], inputs: list[Any], outputs: list[Any]) -> Any:

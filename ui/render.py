@@ -38,7 +38,10 @@ class Shown:
 
 def welcome(suggestions: Sequence[str]) -> str:
     """What stands in an empty conversation."""
-    chips = "".join(f'<li><button type="button" class="chip" data-ask="{escape(text)}">{escape(text)}</button></li>' for text in suggestions)
+    chips = "".join(
+        f'<li><button type="button" class="chip" data-ask="{escape(text)}">{escape(text)}</button></li>'
+        for text in suggestions
+    )
     return (
         f'<div class="welcome"><div class="welcome-mark">{icons.MARK}</div><h2>What would you like to know?</h2>'
         '<p class="quiet">Ask your database, your documents and what you told me before. Each answer shows what it stands on.</p>'
@@ -55,7 +58,9 @@ def thread(messages: Sequence[Shown], *, scores: Mapping[str, int] | None = None
         if shown.message.role == "user":
             parts.append(question(shown.message.text))
         elif shown.answer is None:
-            parts.append(f'<article class="turn" aria-label="Answer"><div class="prose-text">{markdown.to_html(shown.message.text)}</div></article>')
+            parts.append(
+                f'<article class="turn" aria-label="Answer"><div class="prose-text">{markdown.to_html(shown.message.text)}</div></article>'
+            )
         else:
             parts.append(answer(shown.answer, score=(scores or {}).get(shown.answer.id), choosable=last))
     return "".join(parts)
@@ -107,7 +112,10 @@ def choices(answer: Answer, *, choosable: bool) -> str:
     if not answer.choices:
         return ""
     off = "" if choosable else " disabled"
-    buttons = "".join(f'<li><button type="button" class="chip" data-ask="{escape(choice)}"{off}>{escape(choice)}</button></li>' for choice in answer.choices)
+    buttons = "".join(
+        f'<li><button type="button" class="chip" data-ask="{escape(choice)}"{off}>{escape(choice)}</button></li>'
+        for choice in answer.choices
+    )
     return f'<ul class="chips choices" aria-label="Choices">{buttons}</ul>'
 
 

@@ -33,7 +33,9 @@ class Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, app: FastAPI, talk: Chat) -> None:
         super().__init__(config)
-        self._gradio = next(route.app for route in app.routes if isinstance(route, Mount) and isinstance(route.app, gr.routes.App))
+        self._gradio = next(
+            route.app for route in app.routes if isinstance(route, Mount) and isinstance(route.app, gr.routes.App)
+        )
         self._talk = talk
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -59,7 +61,9 @@ class Running:
 
     def start(self, *, patience: float = 30.0) -> None:
         """Serve in a thread; returns once the page answers."""
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, name="page", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [self._socket]}, name="page", daemon=True
+        )
         self._thread.start()
         deadline = time.monotonic() + patience
         while not self._server.started and self._thread.is_alive() and time.monotonic() < deadline:
@@ -73,7 +77,9 @@ class Running:
         self._socket.close()
 
 
-def serve(assistant: Assistant, *, host: str = "127.0.0.1", port: int = 7860, open_browser: bool = True, block: bool = True) -> Running:
+def serve(
+    assistant: Assistant, *, host: str = "127.0.0.1", port: int = 7860, open_browser: bool = True, block: bool = True
+) -> Running:
     """Show the page of `assistant` on `host`:`port` (0: any free port), until interrupted where `block`.
 
     Raises AssistantError when the address cannot be listened on.
@@ -101,15 +107,18 @@ def serve(assistant: Assistant, *, host: str = "127.0.0.1", port: int = 7860, op
 
 async def _make(assistant: Assistant, talk: Chat, host: str) -> FastAPI:
     """The page's application. Made inside a loop: outside, Gradio makes a loop for each of its locks and closes none."""
-    return application(assemble(assistant, talk), host=host)
+    # A file over the limit is refused with its reason; one far over it is not even taken.
+    return application(
+        assemble(assistant, talk), host=host, max_megabytes=4 * assistant.settings.documents.max_megabytes
+    )
 
 
-def application(page: gr.Blocks, *, host: str) -> FastAPI:
+def application(page: gr.Blocks, *, host: str, max_megabytes: float = 200.0) -> FastAPI:
     """The page as an ASGI application behind its guard, with everything of Gradio's that leaves the machine off."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Guard, host=host)
     mounted: FastAPI = gr.mount_gradio_app(
-        app, page, path="/", server_name=host, footer_links=[], run_history=False, show_error=False,
+        app, page, path="/", server_name=host, max_file_size=int(max_megabytes * 2**20), footer_links=[], run_history=False, show_error=False,
         ssr_mode=False, enable_monitoring=False, pwa=False, mcp_server=False, **look(),
     )  # fmt: skip
     return mounted
@@ -122,7 +131,9 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((name, port), family=family, backlog=128)
     except OSError as error:
-        raise AssistantError(f"The page cannot listen on {host}:{port}: {error.strerror or error}. Choose another port with --port.") from error
+        raise AssistantError(
+            f"The page cannot listen on {host}:{port}: {error.strerror or error}. Choose another port with --port."
+        ) from error
 
 
 def _url(host: str, port: int) -> str:

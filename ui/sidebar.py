@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -44,14 +44,18 @@ def layout() -> SideParts:
         conversations = _section("conversations")
         with gr.Accordion("Documents", open=False, elem_id="documents-section", elem_classes=["section"]):
             documents = _section("documents")
-            upload = gr.UploadButton("Add documents", elem_id="upload", file_count="multiple", size="sm", variant="secondary")
+            upload = gr.UploadButton(
+                "Add documents", elem_id="upload", file_count="multiple", size="sm", variant="secondary"
+            )
             everybody = gr.Checkbox(False, label="Everybody here may use them", elem_id="everybody", container=False)
             report = gr.HTML(elem_id="report", apply_default_css=False)
         with gr.Accordion("What I remember", open=False, elem_id="memories-section", elem_classes=["section"]):
             memories = _section("memories")
     who = gr.Dropdown(choices=[], label="You are", allow_custom_value=True, elem_id="who", interactive=True)
     status = gr.HTML(elem_id="status", apply_default_css=False)
-    download = gr.HTML(elem_id="download", apply_default_css=False, js_on_load="window.assistantPage.download(element, watch)")
+    download = gr.HTML(
+        elem_id="download", apply_default_css=False, js_on_load="window.assistantPage.download(element, watch)"
+    )
     return SideParts(new, conversations, documents, upload, everybody, report, memories, who, status, download)
 
 
@@ -73,17 +77,21 @@ class Side:
 
     def conversations(self, session: Session) -> str:
         """The list of conversations."""
-        kept = lists.conversations(self._assistant.conversations.all(user=session.user), session.conversation)
+        kept = _or_notice(
+            lambda: lists.conversations(self._assistant.conversations.all(user=session.user), session.conversation)
+        )
         # page.js keeps these two over a reload of the tab.
-        return f'<div data-user="{escape(session.user)}" data-conversation="{escape(session.conversation)}">{kept}</div>'
+        return (
+            f'<div data-user="{escape(session.user)}" data-conversation="{escape(session.conversation)}">{kept}</div>'
+        )
 
     def documents(self, session: Session) -> str:
         """The list of documents."""
-        return lists.documents(self._assistant.documents.all(user=session.user))
+        return _or_notice(lambda: lists.documents(self._assistant.documents.all(user=session.user)))
 
     def memories(self, session: Session) -> str:
         """The list of memories."""
-        return lists.memories(self._assistant.memories.all(user=session.user))
+        return _or_notice(lambda: lists.memories(self._assistant.memories.all(user=session.user)))
 
     def status(self) -> str:
         """The line about the model."""
@@ -101,7 +109,13 @@ class Side:
     def start(self, session: Session, request: gr.Request) -> tuple[Any, ...]:
         """(session, conversation, newest turn, conversations, documents, memories, report) where a session begins or changes."""
         self._chat.leave(request)
-        shown = self._chat.conversation(session), "", self.conversations(session), self.documents(session), self.memories(session)
+        shown = (
+            self._chat.conversation(session),
+            "",
+            self.conversations(session),
+            self.documents(session),
+            self.memories(session),
+        )
         return session, *shown, ""
 
     def new(self, session: Session, request: gr.Request) -> tuple[Any, ...]:
@@ -139,8 +153,9 @@ class Side:
 
     def remove_document(self, session: Session, event: gr.EventData) -> str:
         """Take a document out of the index."""
-        key, known = str(event.id), self._assistant.documents.all(user=session.user)
+        key = str(event.id)
         try:
+            known = self._assistant.documents.all(user=session.user)
             self._assistant.documents.remove(key, user=session.user)
             for document in known:
                 if document.id == key:
@@ -166,6 +181,14 @@ class Side:
         for state in _ingest(self._assistant, paths, owner):
             yield _shown(state), gr.skip(), gr.skip()
         yield gr.skip(), self.documents(session), gr.UploadButton(value=None)
+
+
+def _or_notice(draw: Callable[[], str]) -> str:
+    """What `draw` gives, or one message where a store cannot be read."""
+    try:
+        return draw()
+    except AssistantError as error:
+        return lists.notice(str(error))
 
 
 def _shown(state: IngestProgress | IngestReport | str) -> str:
