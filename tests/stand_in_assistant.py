@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from assistant import (
     Answer,
@@ -24,6 +25,7 @@ from assistant import (
     Message,
     NotFound,
     Refusal,
+    Route,
     Settings,
     State,
     StepFinished,
@@ -124,9 +126,9 @@ class StandIn:
         yield Done(answer)
 
     def _answer(self, question: str, user: str, conversation: str) -> Answer:
-        make: Callable[..., Answer] = lambda text, route="chat", **more: Answer(
-            f"a{next(self._ids)}", text, route, conversation, **more
-        )  # noqa: E731
+        def make(text: str, route: Route = "chat", **more: Any) -> Answer:
+            return Answer(f"a{next(self._ids)}", text, route, conversation, **more)
+
         if "attack" in question:
             memory = Memory("m9", user, ATTACK, NOW)
             return make(
