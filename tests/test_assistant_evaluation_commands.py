@@ -234,6 +234,7 @@ def test_answers(bench: Bench) -> None:
         {"id": "wrong place", "question": "where else?", **base},
         {"id": "declined", "question": "where then?", **base},
         {"id": "silent", "question": "why?", **none},
+        {"id": "made up", "question": "when?", **none},
         {"id": "invented", "question": "how?", **none},
     )
     gold = Citation("set_Normans_000.md", "Normans", "They lived in France.")
@@ -243,7 +244,8 @@ def test_answers(bench: Bench) -> None:
             "where?": answer("documents", "In France [1].", citations=(gold,), grounded=True),
             "where else?": answer("documents", "In Norway [1].", citations=(other,), grounded=True),
             "where then?": answer("documents", "I don't know. I looked at France.md"),
-            "why?": answer("chat", "No idea."),
+            "why?": answer("off_topic", "No idea, but here is a joke."),
+            "when?": answer("chat", "In 1066, I made that up."),
             "how?": answer("documents", "By boat [1].", citations=(gold,), grounded=True),
         }
     )
@@ -252,7 +254,7 @@ def test_answers(bench: Bench) -> None:
     assert found["answer_contains"] == pytest.approx(1 / 3)
     assert found["words_median"] == 2
     assert found["abstain_precision"] == 0.5
-    assert found["abstain_recall"] == 0.5
+    assert found["abstain_recall"] == pytest.approx(1 / 3)
     assert found["citation_precision"] == 0.5
     assert found["citation_contains_answer"] == 0.5
     assert sorted(file.name for file in bench.opened[0].documents.files) == ["set_Normans_000-1.md", "set_Normans_000.md"]
@@ -309,6 +311,10 @@ def locomo(bench: Bench) -> dict[str, Path]:
             **base, "id": "q3", "question": "which cat", "answer": None, "evidence": ["D1:2"],
             "category_name": "adversarial", "answerable": False,
         },
+        {
+            **base, "id": "q4", "question": "which cow", "answer": None, "evidence": ["D1:2"],
+            "category_name": "adversarial", "answerable": False,
+        },
     )  # fmt: skip
     return {"conversations": conversations, "questions": questions}
 
@@ -321,7 +327,7 @@ def test_memory_finds_the_turns_of_its_own_conversation(bench: Bench, locomo: di
     assert kept[0].said_at.date().isoformat() == "2023-05-08"
     assert report.groups["single-hop"]["evidence_recall@1"] == 1
     assert report.groups["multi-hop"]["evidence_recall@1"] == 0.5
-    assert report.overall["n"] == 3
+    assert report.overall["n"] == 4
     assert report.overall["seconds_per_turn_remembered"] is not None
     assert "f1" not in report.overall
     assert bench.asked == []
@@ -333,12 +339,13 @@ def test_memory_answers(bench: Bench, locomo: dict[str, Path]) -> None:
         {
             "what dog was adopted": answer("memory", "Rex", memories=(told,), grounded=True),
             "who adopted a dog by a lake": answer("memory", "Caroline did", memories=(told,), grounded=True),
+            "which cow": answer("chat", "It was Bella."),
             "which cat": answer("memory", "You have not told me which cat.", memories=(told,), grounded=True),
         }
     )
     report = memory.evaluate(bench.run(), bench.start, k=1, answers=True, **locomo)
     assert report.overall["f1"] == 0.5
-    assert report.overall["declined"] == 1
+    assert report.overall["declined"] == 0.5
     assert report.groups["single-hop"]["f1"] == 1
     assert report.groups["single-hop"]["declined"] is None
 

@@ -22,6 +22,7 @@ from assistant.evaluation.scoring import (
     reciprocal_rank,
     run_query,
     same_rows,
+    says_unknown,
     token_f1,
 )
 
@@ -138,6 +139,21 @@ def test_squad_normalisation() -> None:
     assert contains_answer("They came in the 10th century.", ["the 10th century"])
     assert not contains_answer("They came in 1066.", ["10"])
     assert not contains_answer("Anything.", ["The"])
+
+
+@pytest.mark.parametrize(
+    ("text", "unknown"),
+    [
+        ("I don't know: I did not find that in your documents.", True),
+        ("You have not told me anything about that yet.", True),
+        ("You haven’t mentioned a cow.", True),
+        ("The list does not mention it.", True),
+        ("She adopted a dog named Rex.", False),
+        ("You told me that Rex does not like rain.", False),
+    ],
+)
+def test_saying_that_something_is_unknown(text: str, unknown: bool) -> None:
+    assert says_unknown(text) is unknown
 
 
 def test_token_f1() -> None:

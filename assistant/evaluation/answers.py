@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from assistant.evaluation.documents import write_documents
 from assistant.evaluation.report import Metrics, Report
 from assistant.evaluation.run import Record, Run, Start, asked, read_records, workspace
-from assistant.evaluation.scoring import contains_answer, median, share
+from assistant.evaluation.scoring import contains_answer, median, says_unknown, share
 
 if TYPE_CHECKING:
     from graphs.values import Answer
@@ -39,8 +39,13 @@ def evaluate(run: Run, start: Start, *, paragraphs: Path, questions: Path) -> Re
 
 
 def abstained(answer: Answer) -> bool:
-    """Whether an answer is none: no passage is cited for it, or it did not turn to the documents at all."""
-    return answer.route not in ("documents", "both") or not answer.citations
+    """Whether an answer is none: one from documents cites no passage, any other jokes, asks back or says that it does not know.
+
+    Talk that invents an answer without having looked is no abstention.
+    """
+    if answer.route in ("documents", "both") and not answer.choices:
+        return not answer.citations
+    return answer.route == "off_topic" or bool(answer.choices) or says_unknown(answer.text)
 
 
 def _judged(answer: Answer | None, question: Record, ids: dict[str, str]) -> Record:

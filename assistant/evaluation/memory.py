@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,19 +11,13 @@ from typing import TYPE_CHECKING
 
 from assistant.evaluation.report import Metrics, Report
 from assistant.evaluation.run import Record, Run, Start, asked, read_records, workspace
-from assistant.evaluation.scoring import mean, recall, share, token_f1
+from assistant.evaluation.scoring import mean, recall, says_unknown, share, token_f1
 from stores.errors import DocumentUnreadable
 
 if TYPE_CHECKING:
     from assistant.api import Assistant
     from graphs.values import Answer
 
-# A small model declines in words of its own.
-_UNKNOWN = re.compile(
-    r"\b(have not|haven['’]t|has not|hasn['’]t|did not|didn['’]t|never|not) (told|tell|mention(ed)?|said|say|shared?|specif(y|ied)|stated?)\b"
-    r"|\b(do not|don['’]t|does not|doesn['’]t) (know|hold|contain|mention|say|have (any )?information)\b|\bno (information|mention)\b",
-    re.IGNORECASE,
-)
 DATE = "%I:%M %p on %d %B, %Y"
 
 
@@ -108,8 +101,8 @@ def _answered(assistant: Assistant, question: Record) -> Record:
 
 
 def declined(answer: Answer) -> bool:
-    """Whether an answer is none: it did not turn to the memories, stands on none, or says that they do not hold it."""
-    return answer.route != "memory" or not answer.grounded or not answer.memories or bool(_UNKNOWN.search(answer.text))
+    """Whether an answer is none: it jokes it away, asks back, or says that it does not know."""
+    return answer.route == "off_topic" or bool(answer.choices) or says_unknown(answer.text)
 
 
 def _metrics(predictions: Sequence[Record], k: int) -> Metrics:

@@ -24,10 +24,18 @@ __all__ = [
     "reciprocal_rank",
     "run_query",
     "same_rows",
+    "says_unknown",
     "share",
     "token_f1",
 ]
 
+# A small model declines in words of its own.
+_UNKNOWN = re.compile(
+    r"\b(have not|haven['’]t|has not|hasn['’]t|did not|didn['’]t|never|not) "
+    r"(told|tell|mention(ed)?|said|say|shared?|specif(y|ied)|stated?)\b"
+    r"|\b(do not|don['’]t|does not|doesn['’]t) (know|hold|contain|mention|say|have (any )?information)\b|\bno (information|mention)\b",
+    re.IGNORECASE,
+)
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
@@ -50,6 +58,11 @@ def token_f1(predicted: str, gold: str) -> float:
         return float(ours == theirs)
     common = (Counter(ours) & Counter(theirs)).total()
     return 2 * common / (len(ours) + len(theirs))
+
+
+def says_unknown(text: str) -> bool:
+    """Whether a text says that what was asked is not known."""
+    return bool(_UNKNOWN.search(text))
 
 
 def recall(ranked: Sequence[str], relevant: Collection[str], k: int) -> float:
