@@ -59,7 +59,7 @@ def split(
 
     `name` is the file's, and the title of a document that has no heading of its own above all.
     """
-    count = count_tokens or count_words
+    count = _without_frame(count_tokens) if count_tokens else count_words
     title = title_of(sections, name)
     pieces: list[_Piece] = []
     for section in sections:
@@ -67,6 +67,12 @@ def split(
         pieces.extend(_rows(section, limit, count) if section.header else _passages(section, limit, count))
     merged = _merge(pieces, max(chunk_tokens // 2, chunk_tokens - count(_prefix(title, ())) - 4), min_tokens)
     return [Chunk(p.headings, _location(p), p.text, f"{_prefix(title, p.headings)}\n{_DIVIDER.sub('', p.text)}".strip()) for p in merged]
+
+
+def _without_frame(count_tokens: Callable[[str], int]) -> Callable[[str], int]:
+    """Tokenizers add a few tokens around every text; pieces of one text have them once."""
+    frame = count_tokens("")
+    return lambda text: count_tokens(text) - frame
 
 
 def title_of(sections: Sequence[Section], name: str) -> str:

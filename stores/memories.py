@@ -83,7 +83,7 @@ class Memories:
 
     def _twins(self, texts: Sequence[str], vectors: Any, user: str) -> list[str | int | None]:
         """For each text the id of a memory that says the same, or the number of an earlier text that does, or None."""
-        stored = self._collection.nearest_of_each(vectors, where=_of(user))
+        stored = self._collection.nearest_of_each(vectors, limit=5, where=_of(user))
         keys = [_key(text) for text in texts]
         by_key = {str(r.metadata["key"]): r.id for r in self._collection.records({"$and": [_of(user), {"key": {"$in": keys}}]})}
         twins: list[str | int | None] = []
@@ -91,12 +91,12 @@ class Memories:
         among = vectors @ vectors.T
         for number, text in enumerate(texts):
             key = keys[number]
-            nearest = stored[number]
+            stored_twin = next((r.id for r in stored[number] if r.similarity > self._same and says_the_same(r.text, text)), None)
             close = [n for n in range(number) if among[number, n] > self._same and says_the_same(texts[n], text)]
             if key in by_key:
                 twins.append(by_key[key])
-            elif nearest and nearest.similarity > self._same and says_the_same(nearest.text, text):
-                twins.append(nearest.id)
+            elif stored_twin:
+                twins.append(stored_twin)
             else:
                 twins.append(first.get(key, close[-1] if close else None))
             first[key] = number
@@ -181,11 +181,15 @@ def says_the_same(one: str, other: str) -> bool:
     return _telling(one) == _telling(other)
 
 
-def _telling(text: str) -> set[str]:
-    words = re.findall(r"[^\W_]+(?:['’][^\W_]+)?", text)
-    telling = {word for word in words if any(c.isdigit() for c in word)}
-    telling |= {word.lower() for word in words if word.lower().replace("’", "'") in _NEGATIONS | _NUMBERS}
-    return telling | {re.sub(r"['’]s$", "", word) for word in words[1:] if word[0].isupper() and not word.startswith(("I'", "I’"))} - {"I"}
+def _telling(text: str) -> list[str]:
+    """The numbers, negations and names of a statement, in their order (a word with a capital is a name, the first apart)."""
+    words = re.findall(r"[^\W_]+(?:'[^\W_]+)?", text.replace("’", "'"))
+    telling = []
+    for number, word in enumerate(words):
+        is_name = number > 0 and word[0].isupper() and word.split("'")[0] != "I"
+        if is_name or any(c.isdigit() for c in word) or word.lower() in _NEGATIONS | _NUMBERS:
+            telling.append(word.removesuffix("'s").lower())
+    return telling
 
 
 def _of(user: str) -> dict[str, str]:

@@ -39,7 +39,7 @@ def open_client(directory: Path) -> ClientAPI:
         directory.mkdir(parents=True, exist_ok=True)
         # Everything that decides where data goes is named: Chroma would take it from a .env in the working directory.
         settings = Settings(
-            _env_file=None,  # type: ignore[call-arg]
+            _env_file=None,
             anonymized_telemetry=False,
             allow_reset=False,
             chroma_api_impl="chromadb.api.rust.RustBindingsAPI",
@@ -133,9 +133,9 @@ class Collection:
         """The records nearest to a unit vector among those that `where` allows, nearest first."""
         return self._query(vector.reshape(1, -1), limit, where)[0]
 
-    def nearest_of_each(self, vectors: npt.NDArray[np.float32], *, where: Mapping[str, Any]) -> list[Record | None]:
-        """For each unit vector the one record nearest to it, or None where `where` allows none."""
-        return [found[0] if found else None for found in self._query(vectors, 1, where)]
+    def nearest_of_each(self, vectors: npt.NDArray[np.float32], *, limit: int, where: Mapping[str, Any]) -> list[list[Record]]:
+        """For each unit vector the records nearest to it, as `nearest` gives them for one."""
+        return self._query(vectors, limit, where)
 
     def _query(self, vectors: npt.NDArray[np.float32], limit: int, where: Mapping[str, Any]) -> list[list[Record]]:
         with chroma_errors(f"The collection {self._name}"):

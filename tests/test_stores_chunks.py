@@ -97,9 +97,9 @@ def test_languages_without_spaces_are_cut_too() -> None:
 
 
 def test_a_line_of_ten_megabytes_takes_bounded_time() -> None:
-    began = time.monotonic()
+    began = time.process_time()
     chunks = split([Section((), "", "word " * 2_000_000)], name="t")
-    assert time.monotonic() - began < 60
+    assert time.process_time() - began < 60
     assert all(count_words(chunk.embedded) <= 220 for chunk in chunks)
 
 

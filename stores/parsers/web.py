@@ -19,7 +19,7 @@ _HEADING = re.compile(r"h[1-6]$")
 _INVISIBLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 
 
-def parse_html(text: str, name: str, *, max_depth: int = 2000, max_characters: int = 10_000_000, seconds: float = 60.0) -> list[Section]:
+def parse_html(text: str, name: str, *, max_depth: int = 2000, max_characters: int = 10_000_000, max_tags: int = 500_000, seconds: float = 60.0) -> list[Section]:
     """Sections by heading, the title standing above them."""
     # Imported here: only who reads such files waits for it.
     from bs4 import BeautifulSoup
@@ -27,6 +27,8 @@ def parse_html(text: str, name: str, *, max_depth: int = 2000, max_characters: i
 
     if len(text) > max_characters:
         raise DocumentUnreadable(f"{name} is larger than {max_characters / 1e6:.0f} million characters; split it, or save its text")
+    if text.count("<") > max_tags:
+        raise DocumentUnreadable(f"{name} has more than {max_tags} tags; split it, or save its text")
     _refuse_deep(text, name, max_depth)
     deadline = time.monotonic() + seconds
     soup = BeautifulSoup(text, "html.parser")

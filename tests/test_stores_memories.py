@@ -1,0 +1,178 @@
+"""Memories: kept once, found again, and never another user's."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chromadb.api import ClientAPI
+
+from stores.errors import NotFound
+from stores.memories import Memories, says_the_same
+from stores.values import Embed
+from stores.vectors import open_client
+from tests import hashed
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[ClientAPI]:
+    opened = open_client(tmp_path / "chroma")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def memories(client: ClientAPI) -> Memories:
+    return Memories(client, hashed.embed)
+
+
+def test_what_was_said_is_found_with_its_source_and_date(memories: Memories) -> None:
+    kept = memories.add("My dentist is Dr. Ngo.", user="7", source="message-1", said_at=NOON)
+    memories.add("I drive a red car.", user="7", said_at=NOON + timedelta(hours=1))
+    (best, *_) = memories.search("who is my dentist", user="7")
+    assert (best.id, best.text, best.source, best.said_at, best.user) == (kept.id, "My dentist is Dr. Ngo.", "message-1", NOON, "7")
+    assert 0 < best.score <= 1
+    assert [memory.text for memory in memories.all(user="7")] == ["I drive a red car.", "My dentist is Dr. Ngo."]
+    assert len(memories.search("my car and my dentist", user="7", k=1)) == 1
+
+
+def test_saying_it_again_refreshes_it(memories: Memories) -> None:
+    first = memories.add("I am allergic to nuts.", user="7", source="a", said_at=NOON)
+    again = memories.add("  i am ALLERGIC to nuts ", user="7", source="b", said_at=NOON + timedelta(days=1))
+    assert again.id == first.id
+    (only,) = memories.all(user="7")
+    assert (only.said_at, only.source) == (NOON + timedelta(days=1), "b")
+    assert memories.add("I am allergic to nuts.", user="8").id != first.id
+
+
+def test_close_vectors_that_say_different_things_are_both_kept(client: ClientAPI) -> None:
+    memories = Memories(client, lambda texts: hashed.embed(["the same"] * len(texts)))
+    for text in ("I have two cats.", "I have 3 cats.", "I have no cats.", "My friend Ann has cats.", "My friend Bob has cats."):
+        memories.add(text, user="7")
+    assert len(memories.all(user="7")) == 5
+    memories.add("I have got two cats", user="7")
+    assert len(memories.all(user="7")) == 5
+    assert says_the_same("I like tea", "I'm fond of tea")
+    assert not says_the_same("I like tea", "I don’t like tea")
+    assert not says_the_same("Room 2 is on floor 3.", "Room 3 is on floor 2.")
+
+
+def test_many_are_kept_in_one_go_each_once(memories: Memories) -> None:
+    items = [(f"Fact number {n % 50} is {n % 50 * 7}.", f"m{n}", NOON + timedelta(minutes=n)) for n in range(100)]
+    kept = memories.add_many(items, user="7")
+    assert len(kept) == 100
+    assert len({memory.id for memory in kept}) == 50
+    stored = memories.all(user="7")
+    assert len(stored) == 50
+    assert {memory.source for memory in stored} == {f"m{n}" for n in range(50, 100)}
+    assert memories.add_many([], user="7") == []
+
+
+def test_no_user_reaches_anothers(memories: Memories) -> None:
+    hers = memories.add("My salary is secret.", user="7")
+    for user in ("8", "7 ", "$ne", "' OR 1=1"):
+        assert memories.search("my salary is secret", user=user) == []
+        assert memories.all(user=user) == []
+        with pytest.raises(NotFound):
+            memories.forget(hers.id, user=user)
+        assert memories.forget_all(user=user) == 0
+    assert [memory.id for memory in memories.all(user="7")] == [hers.id]
+
+
+@pytest.mark.parametrize("user", ["", "  "])
+def test_an_empty_user_is_refused_everywhere(memories: Memories, user: str) -> None:
+    calls: list[Any] = [
+        lambda: memories.add("x", user=user), lambda: memories.add_many([], user=user), lambda: memories.search("x", user=user),
+        lambda: memories.all(user=user), lambda: memories.forget("x", user=user), lambda: memories.forget_all(user=user),
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(ValueError, match="user"):
+            call()
+    with pytest.raises(ValueError, match="empty"):
+        memories.add(" \n", user="7")
+
+
+def test_forget_restore_and_forget_all(memories: Memories) -> None:
+    kept = memories.add("I play the cello.", user="7", source="m", said_at=NOON)
+    memories.add("I live in Graz.", user="7")
+    memories.search("cello", user="7")  # fills the word index
+    gone = memories.forget(kept.id, user="7")
+    assert gone == kept
+    assert all("cello" not in memory.text for memory in memories.search("cello", user="7"))
+    with pytest.raises(NotFound):
+        memories.forget(kept.id, user="7")
+    memories.restore(gone)
+    assert memories.search("cello", user="7")[0].id == kept.id
+    assert memories.forget_all(user="7") == 2
+    assert memories.search("cello", user="7") == memories.all(user="7") == []
+
+
+@pytest.mark.parametrize("query", ["", "  ", "?!", '"', "a OR b NEAR(c)", "x" * 100_000, "the of and"])
+def test_absurd_queries_are_harmless(memories: Memories, query: str) -> None:
+    memories.add("I live in Graz.", user="7")
+    assert len(memories.search(query, user="7")) <= 1
+
+
+def test_a_search_among_many_is_fast(memories: Memories) -> None:
+    for user in ("7", "8"):
+        memories.add_many([(f"Note {n}: we spoke of topic {n % 37} and place {n % 11}.", None, None) for n in range(600)], user=user)
+    memories.search("warm", user="7")
+    began = time.process_time()
+    for n in range(20):
+        memories.search(f"what about topic {n}?", user="7")
+    assert (time.process_time() - began) / 20 < 0.05
+
+
+KEEP = """
+import sys
+from pathlib import Path
+from stores.memories import Memories
+from stores.vectors import open_client
+from tests import hashed
+memories = Memories(open_client(Path(sys.argv[1])), hashed.embed)
+for n in range(10_000):
+    memories.add(f"Fact {n} is kept by process {sys.argv[2]}.", user="7")
+    print(n, flush=True)
+"""
+
+
+def test_what_was_said_to_be_kept_outlives_a_kill(tmp_path: Path) -> None:
+    told: set[str] = set()
+    for turn in range(3):
+        process = subprocess.Popen(
+            [sys.executable, "-c", KEEP, str(tmp_path / "chroma"), str(turn)], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent
+        )
+        assert process.stdout is not None
+        for line in process.stdout:
+            told.add(f"Fact {int(line)} is kept by process {turn}.")
+            if int(line) == 20 + turn * 10:
+                process.send_signal(signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
+        process.wait()
+        process.stdout.close()
+    client = open_client(tmp_path / "chroma")
+    memories = Memories(client, hashed.embed)
+    kept = [memory.text for memory in memories.all(user="7")]
+    assert told <= set(kept)
+    assert len(kept) == len(set(kept)) <= len(told) + 3
+    assert memories.search("Fact 39 process 2", user="7")[0].text == "Fact 39 is kept by process 2."
+    client.close()
+
+
+def test_the_real_model_finds_by_meaning(client: ClientAPI, embed: Embed) -> None:
+    memories = Memories(client, embed)
+    first = memories.add("I'm allergic to peanuts.", user="7")
+    memories.add("My sister Ana lives in Lisbon.", user="7")
+    memories.add("I work as a nurse on night shifts.", user="7")
+    assert memories.search("What food should I avoid?", user="7")[0].id == first.id
+    assert memories.search("What is my job?", user="7")[0].text.startswith("I work as a nurse")
+    assert memories.add("I am allergic to peanuts", user="7").id == first.id
+    assert memories.add("I am not allergic to peanuts", user="7").id != first.id
