@@ -20,6 +20,7 @@ _OFF = {
     "LANGCHAIN_TRACING": "false",
     "LANGSMITH_OTEL_ENABLED": "false",
     "LANGCHAIN_OTEL_ENABLED": "false",
+    "ORT_DISABLE_TELEMETRY": "1",  # onnxruntime 1.29 and later report to their maker, on Linux and macOS too
     "OTEL_SDK_DISABLED": "true",
 }
 
