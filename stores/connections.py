@@ -27,7 +27,8 @@ Fetch = Callable[[str, float, int], Table]
 """(sql, seconds, most rows) to the rows."""
 
 CONNECT_SECONDS = 10
-AGE_SECONDS = 60.0
+SCHEMA_SECONDS = 60.0
+VALUES_SECONDS = 300.0
 
 _SQLITE_AWAY = ("SQLITE_CANTOPEN", "SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_IOERR", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PERM")
 _SQLITE_REFUSED = ("SQLITE_AUTH", "SQLITE_READONLY")
@@ -154,7 +155,7 @@ class Connections:
 
     def revision(self) -> Hashable:
         """Changes when data may have changed: SQLite by the file, others by age."""
-        return sqlite.revision(self.path) if self.path else time.monotonic() // AGE_SECONDS
+        return sqlite.revision(self.path) if self.path else time.monotonic() // VALUES_SECONDS
 
     def dispose(self) -> None:
         """Close the connections; the next use opens new ones."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from stores import guard, introspect, sqlite
 from stores.cells import cut
-from stores.connections import AGE_SECONDS, Connections, Fetch
+from stores.connections import SCHEMA_SECONDS, Connections, Fetch
 from stores.errors import QueryRejected, QueryTimeout
 from stores.introspect import Structure, quote
 from stores.scopes import Scopes
@@ -22,6 +22,8 @@ SAMPLE_CHARACTERS = 40
 INTROSPECTION_SECONDS = 30.0
 PROFILE_SECONDS = 3.0
 TABLE_SECONDS = 1.0
+
+_Cached = tuple[Hashable, Structure, Scopes | None, Schema]
 
 
 class Database:
@@ -47,7 +49,7 @@ class Database:
         self._named = None if tables is None else {name.lower() for name in tables}
         self._conditions = dict(scopes or {})
         self._lock = threading.Lock()
-        self._cached: tuple[Hashable, Structure, Scopes | None, Schema] | None = None
+        self._cached: _Cached | None = None
         self._words = Words()
 
     def schema(self) -> Schema:
@@ -100,19 +102,21 @@ class Database:
         with self._lock:
             key = self._schema_key()
             if self._cached is None or self._cached[0] != key:
-                self._cached = (key, *self._introspected())
+                self._cached = (key, *self._introspected(self._cached))
             return self._cached[1:]
 
     def _schema_key(self) -> Hashable:
         path = self._connections.path
         if path is None:
-            return time.monotonic() // AGE_SECONDS
+            return time.monotonic() // SCHEMA_SECONDS
         with self._connections.inspecting(INTROSPECTION_SECONDS) as connection:
             return sqlite.identity(path), introspect.sqlite_schema_key(connection)
 
-    def _introspected(self) -> tuple[Structure, Scopes | None, Schema]:
+    def _introspected(self, previous: _Cached | None) -> tuple[Structure, Scopes | None, Schema]:
         with self._connections.inspecting(INTROSPECTION_SECONDS) as connection:
             structure = introspect.read_structure(connection, self.dialect)
+        if previous and self.dialect != "sqlite" and previous[1] == structure:
+            return previous[1:]  # only the time has passed: a prompt made from the schema stays the same
         scopes = Scopes(self._conditions, structure, self.dialect) if self._conditions else None
         closed = scopes.closed if scopes else frozenset()
         tables = tuple(t for t in structure.tables if self._shows(t.name.lower()) and t.name.lower() not in closed)

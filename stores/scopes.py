@@ -81,12 +81,18 @@ class Scopes:
             raise QueryRejected(f"{other[0].upper()} at {info.name} is not allowed here. Name the table alone.")
         alias = reference.args.get("alias") or exp.TableAlias(this=reference.this.copy())
         return exp.Subquery(
-            this=self._own_rows(info.name, user),
+            this=self._fenced(self._own_rows(info.name, user)),
             alias=alias.copy(),
             # Moved, not copied: what is joined here may be limited, too.
             joins=reference.args.get("joins"),
             laterals=reference.args.get("laterals"),
         )
+
+    def _fenced(self, select: exp.Select) -> exp.Select:
+        """Keep the optimizer from trying the query's own conditions on rows of others: an error would tell of them."""
+        if self._dialect == "postgres":
+            return select.offset(0, copy=False)
+        return select.limit(-1 if self._dialect == "sqlite" else 2**64 - 1, copy=False)
 
     def _own_rows(self, name: str, user: str | None, columns: tuple[str, ...] = ()) -> exp.Select:
         """SELECT of the user's rows. The table carries its schema, so that no CTE of the same name can take its place."""

@@ -134,6 +134,22 @@ def test_no_query_shows_another_users_rows(shop: Database, sql: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT amount FROM order_items WHERE CASE WHEN amount > 777000 THEN json_extract('x', '$') ELSE 1 END",
+        "SELECT amount FROM order_items i, products p WHERE CASE WHEN amount > 777000 THEN json_extract('x', '$') ELSE 1 END",
+        "SELECT note FROM orders WHERE CASE WHEN note LIKE 'SECRET%' THEN abs(-9223372036854775807 - 1) ELSE 1 END",
+        "SELECT (SELECT amount FROM order_items WHERE CASE WHEN amount > 777000 THEN json_extract('x', '$') ELSE 1 END) AS x",
+    ],
+)
+def test_an_error_tells_nothing_of_other_rows(shop: Database, sql: str) -> None:
+    """Without a fence the database may try a condition on all rows before it looks whose they are."""
+    assert shop.run(sql, user="1").rows
+    with pytest.raises(QueryRejected, match=r"malformed|overflow"):
+        shop.run(sql.replace("> 777000", "= 11").replace("'SECRET%'", "'mine'"), user="1")
+
+
+@pytest.mark.parametrize(
     ("sql", "counts"),
     [
         ("SELECT COUNT(*) FROM orders", {"1": 1, "2": 1, "9": 0, "local": 0, None: 0}),
