@@ -23,6 +23,7 @@ ASKED_FOR = {
     "GRADIO_ANALYTICS_ENABLED": "True",
     "GRADIO_SHARE": "True",
     "HF_HUB_DISABLE_TELEMETRY": "0",
+    "ORT_DISABLE_TELEMETRY": "0",
     "LANGCHAIN_TRACING_V2": "true",
     "LANGSMITH_TRACING": "true",
     "LANGSMITH_API_KEY": "lsv2_not_a_key",
@@ -68,6 +69,61 @@ def test_the_command_line_without_a_network_says_what_is_missing(tmp_path):
     assert run.returncode == 1, run.stdout + run.stderr
     assert "Traceback" not in run.stderr
     assert "models pull" in run.stderr or "model" in run.stderr.lower()
+
+
+@needs_namespace  # onnxruntime is compiled: only the kernel sees what it tries
+@pytest.mark.model
+def test_the_embedding_model_reports_to_nobody(fetched, tmp_path):
+    code = """
+        import pathlib, sys, time
+        import assistant
+        from assistant.models.embeddings import OnnxEmbedder
+
+        assert OnnxEmbedder(pathlib.Path(sys.argv[1]))(["hello"]).shape == (1, 384)
+        time.sleep(8)  # unsilenced, it tries within seconds
+    """
+    run = run_offline(["-c", textwrap.dedent(code), str(fetched("all-minilm-l6-v2"))], env={**ASKED_FOR, "XDG_CACHE_HOME": str(tmp_path)})
+    assert run.returncode == 0, run.stderr
+    assert run.attempts == ()
+    assert list(tmp_path.iterdir()) == [], "it keeps an identity of this machine on disk"
+
+
+@needs_namespace
+@pytest.mark.model
+def test_with_the_models_present_everything_works_without_a_network(fetched, tmp_path):
+    """Documents in, a question to them, a question to the database, a memory, the page: with real models."""
+    code = """
+        import pathlib, sqlite3, sys, time, urllib.request
+        from assistant import Assistant, Settings
+
+        models, here = map(pathlib.Path, sys.argv[1:])
+        (here / "terms.md").write_text("# Repairs\\n\\nEvery repair carries a warranty of 24 months.\\n")
+        with sqlite3.connect(here / "shop.db") as shop:
+            shop.executescript("CREATE TABLE orders (id INTEGER PRIMARY KEY, total REAL); INSERT INTO orders VALUES (1, 10.5), (2, 20)")
+        settings = Settings(
+            home=here / "home", sample=False, model={"name": "qwen2.5-coder-0.5b", "directory": models, "context": 4096},
+            database={"url": f"sqlite:///{(here / 'shop.db').as_posix()}"},
+        )
+        with Assistant(settings) as assistant:
+            assistant.prepare()
+            assert assistant.documents.add(here / "terms.md").new
+            assert assistant.documents.search("How long is the warranty?")[0].document == "terms.md"
+            assistant.memories.add("I ride a blue bicycle.", user="local")
+            assert assistant.ask("How many orders are there?").text
+            assert assistant.ask("How long is the warranty on a repair?").text
+
+            from ui.server import serve
+
+            page = serve(assistant, port=0, open_browser=False, block=False)
+            assert urllib.request.urlopen(page.url).status == 200
+            page.close()
+        time.sleep(5)
+    """
+    models = fetched("qwen2.5-coder-0.5b").parent
+    fetched("all-minilm-l6-v2")
+    run = run_offline(["-c", textwrap.dedent(code), str(models), str(tmp_path)], env=ASKED_FOR, timeout=800)
+    assert run.returncode == 0, run.stderr
+    assert run.attempts == ()
 
 
 @needs_namespace
@@ -145,6 +201,7 @@ def test_silence_wins_over_what_the_environment_says(monkeypatch):
         assert os.environ["LANGSMITH_TRACING"] == os.environ["LANGCHAIN_TRACING_V2"] == "false"
         assert os.environ["GRADIO_ANALYTICS_ENABLED"] == os.environ["GRADIO_SHARE"] == os.environ["ANONYMIZED_TELEMETRY"] == "False"
         assert os.environ["HF_HUB_DISABLE_TELEMETRY"] == os.environ["DO_NOT_TRACK"] == "1"
+        assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"
         assert os.environ["CHROMA_OTEL_COLLECTION_ENDPOINT"] == ""
     for name in set(os.environ) - before:
         monkeypatch.setenv(name, os.environ[name])  # so that monkeypatch removes it again
