@@ -13,7 +13,7 @@ from typing import Any
 
 from assistant.errors import ModelUnavailable
 
-_ERROR_LEVEL = 3
+_ERROR_LEVEL = 4  # GGML_LOG_LEVEL_ERROR in ggml.h
 _complaints: deque[str] = deque(maxlen=4)
 _state: dict[str, Any] = {"verbose": False}
 
@@ -28,6 +28,8 @@ def llama(*, verbose: bool = False) -> Any:
 def _bindings() -> Any:
     # A failed assertion inside ggml would otherwise start a debugger on this process.
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
+    # Threads that wait for each other spin for milliseconds by default, which starves them when other programs run too.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     try:
         from llama_cpp import llama_cpp as bindings
     except (ImportError, OSError, RuntimeError) as error:
