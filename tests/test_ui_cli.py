@@ -261,7 +261,7 @@ def test_ingest_says_what_was_new_and_refused(shell: Shell, tmp_path: Path) -> N
     assert "new        a.md" in shell.out
     assert "refused    c.exe: not a document" in shell.out
     assert "1 new, 0 changed, 1 unchanged, 0 removed, 1 refused; 3 passages" in shell.out
-    assert "Reading documents: 1 of 1" in shell.err
+    assert shell.err == ""
     Scripted.kept.report = IngestReport(refused=(Refusal("c.exe", "not a document"),))
     assert shell("ingest", str(tmp_path)) == 1, "nothing was taken in"
 
@@ -472,3 +472,30 @@ def test_a_bar_is_drawn_on_a_terminal_only_once_something_is_done(monkeypatch: p
         tell(5, 5, "")
     assert "model [x]" in screen.getvalue()
     assert "\x1b[2J" not in screen.getvalue()
+
+
+def test_progress_elsewhere_is_a_line_now_and_then(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: clock[0])
+    with terminal.progress("Reading") as tell:
+        tell(0, 3, "a")
+        clock[0] = 6.0
+        tell(1, 3, "b")
+        tell(2, 3, "c")
+        tell(3, 3, "")
+    assert capsys.readouterr().err == "Reading: 1 of 3 (b)\nReading: 3 of 3\n"
+
+
+def test_watching_says_what_changed_until_it_is_stopped(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import watchfiles
+
+    def watch(*paths: Path) -> Iterator[set[Any]]:
+        assert paths == (tmp_path,)
+        yield set()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(watchfiles, "watch", watch)
+    monkeypatch.setattr(Scripted, "sync", lambda self: IngestReport(removed=("old.md",)), raising=False)
+    assert shell("ingest", str(tmp_path), "--watch") == 130
+    assert "removed    old.md" in shell.out
+    assert shell.err == "Watching. Ctrl-C ends.\nStopped.\n"

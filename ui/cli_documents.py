@@ -40,14 +40,7 @@ def take_in(assistant: Assistant, paths: list[Path]) -> IngestReport:
     """Ingest once and print the report."""
     with progress("Reading documents") as tell:
         report = assistant.documents.add(*paths, progress=lambda at: tell(at.done, at.total, Path(at.path).name))
-    for kind in ("new", "changed", "unchanged", "removed"):
-        names = getattr(report, kind)
-        for name in names if kind != "unchanged" else ():
-            say(f"{kind:<10} {name}")
-    for refusal in report.refused:
-        say(f"{'refused':<10} {refusal.path}: {refusal.reason}")
-    counts = ", ".join(f"{len(getattr(report, kind))} {kind}" for kind in ("new", "changed", "unchanged", "removed", "refused"))
-    say(f"{counts}; {report.passages} passages in {report.seconds:.1f} s")
+    _print(report)
     return report
 
 
@@ -57,7 +50,14 @@ def _follow(assistant: Assistant, paths: list[Path]) -> None:
 
     note("Watching. Ctrl-C ends.")
     for _ in watch(*paths):
-        there = [path for path in paths if path.exists()]
-        if there:
-            take_in(assistant, there)
-        assistant.documents.sync()
+        _print(assistant.documents.sync())
+
+
+def _print(report: IngestReport) -> None:
+    for kind in ("new", "changed", "removed"):
+        for name in getattr(report, kind):
+            say(f"{kind:<10} {name}")
+    for refusal in report.refused:
+        say(f"{'refused':<10} {refusal.path}: {refusal.reason}")
+    counts = ", ".join(f"{len(getattr(report, kind))} {kind}" for kind in ("new", "changed", "unchanged", "removed", "refused"))
+    say(f"{counts}; {report.passages} passages in {report.seconds:.1f} s")

@@ -72,7 +72,7 @@ def columns(lines: Sequence[Sequence[object]], *, header: Sequence[str] = ()) ->
 
 def megabytes(count: int | None) -> str:
     """A size for a reader."""
-    return "?" if count is None else f"{count / 1e6:,.0f} MB"
+    return "?" if count is None else f"{count / 1e6:,.{0 if count >= 1e7 else 1}f} MB"
 
 
 @contextmanager
@@ -140,13 +140,14 @@ class StepLine:
 
 
 def _lines(title: str, bytes_: bool) -> Report:
-    said, at = "", 0.0
+    """A line now and then; what is over at once needs none."""
+    said, at = "", time.monotonic()
 
     def report(done: int, total: int | None, doing: str) -> None:
         nonlocal said, at
         now = time.monotonic()
         finished = total is not None and done >= total
-        if not finished and now - at < _SECONDS_BETWEEN_LINES:
+        if now - at < _SECONDS_BETWEEN_LINES and not (finished and said):
             return
         amount = f"{megabytes(done)} of {megabytes(total)}" if bytes_ else f"{done} of {'?' if total is None else total}"
         line = f"{title}: {amount}{f' ({doing})' if doing and not finished else ''}"
