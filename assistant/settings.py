@@ -140,7 +140,7 @@ class ConversationSettings(Section):
     memories: int = Field(5, ge=0, le=50, description="Memories that the model reads.")
     max_question: int = Field(8000, ge=100, description="Longest question, in characters.")
     clarify: float = Field(
-        0.15, ge=0, le=1, description="Ask back when the two likeliest routes are closer than this; 0 is never."
+        0.1, ge=0, le=1, description="Ask back when the two likeliest routes are closer than this; 0 is never."
     )
 
 

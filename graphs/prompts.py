@@ -9,35 +9,64 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stores.values import Memory, Message, Passage, Schema, Table, TableInfo, Value, ValueMatch
+from stores.values import Memory, Passage, Schema, Table, TableInfo, Value, ValueMatch
 
-ROUTE_SYSTEM = """You sort messages for an assistant. Reply with one word, the kind of the message.
+ROUTE_SYSTEM = """You sort messages for an assistant that has a database, documents and a memory of its user. Reply with one word, the kind of the message.
 
-sql: asks for facts, counts, sums, lists or people that the database holds.
+sql: asks for facts, counts, sums, lists or people that the database holds. Its tables:
 {tables}
-documents: asks about something that the documents explain, describe or tell.
+documents: asks about something that the documents explain, describe or tell:
 {documents}
-both: one message that needs the user's rows from the database and also what the documents say about them.
-memory: asks to remember or forget something, or asks what the user said, told or wanted before.
-chat: greeting, thanks, goodbye, a question about the assistant or its last answer, or work on a text given in the message (rewrite, translate, shorten, summarise, correct).
-off_topic: anything else, such as general knowledge, news, weather, sport, recipes, jokes, poems or programming, that is found neither in the database nor in the documents."""
+both: asks for something from the database and also for what the documents say.
+memory: tells or asks to remember or forget something about the user, or asks what the user said before.
+chat: greeting, thanks, goodbye, a question about the assistant or its answers, or work on a text (rewrite, translate, shorten, summarise).
+off_topic: anything else, such as general knowledge, news, weather, sport, recipes, poems or bookings.
+
+Examples:
+{examples}"""
+
+ROUTE_EXAMPLES = (
+    ("How many orders came in last month?", "sql"),
+    ("Hello!", "chat"),
+    ("How long is the guarantee on a washing machine?", "documents"),
+    ("What is the capital of Australia?", "off_topic"),
+    ("Remember that my office is in Lyon.", "memory"),
+    ("Which customers spent the most?", "sql"),
+    ("Translate this into French: the shop is closed.", "chat"),
+    ("Who wrote the letter that is quoted in the second chapter?", "documents"),
+    ("How many deliveries are late, and what does our contract say about that?", "both"),
+    ("What did I tell you about my brother?", "memory"),
+    ("When did I place my last order?", "sql"),
+    ("Write me a poem about the sea.", "off_topic"),
+    ("What do I have to do when I lose my key?", "documents"),
+    ("Can you say that again in fewer words?", "chat"),
+    ("Names of the employees in the sales department", "sql"),
+    ("Forget my phone number.", "memory"),
+    ("Why did the river change its course?", "documents"),
+    ("Book me a table for two on Friday.", "off_topic"),
+    ("When did I buy my phone, and how long do I have to return it?", "both"),
+    ("What is the average price of our products?", "sql"),
+    ("What did we talk about yesterday?", "memory"),
+    ("What can you do for me?", "chat"),
+    ("How do I bake bread?", "off_topic"),
+    ("Am I allowed to bring a dog?", "documents"),
+    ("Thanks, that helps.", "chat"),
+    ("Who is our newest supplier?", "sql"),
+)
+"""Messages of no workspace in particular, in mixed order so that none is favoured for standing last."""
 
 
 def route_system(*, schema: Schema | None, outline: Sequence[str]) -> str:
     """The relevance agent's instruction for a workspace."""
-    tables = (
-        "\n".join(f"- {_table_line(table)}" for table in schema.tables[:40]) if schema else "(there is no database)"
-    )
+    tables = "\n".join(f"- {_table_line(table)}" for table in schema.tables[:40]) if schema else "(there is no database)"
     documents = "\n".join(f"- {line}" for line in outline) or "(there are no documents)"
-    return ROUTE_SYSTEM.format(tables=tables, documents=documents)
+    examples = "\n".join(f"{message} => {kind}" for message, kind in ROUTE_EXAMPLES)
+    return ROUTE_SYSTEM.format(tables=tables, documents=documents, examples=examples)
 
 
-def route_question(*, question: str, hints: Sequence[str], earlier: Sequence[Message], routes: Sequence[str]) -> str:
-    """The message to be sorted, with what stands before it and what a look into the stores found."""
-    lines = [f"Earlier, {m.role}: {_short(m.text, 160)}" for m in earlier[-2:]]
-    lines += [f"Found: {hint}" for hint in hints]
-    lines += [f"Message: {question}", f"Kind ({', '.join(routes)}):"]
-    return "\n".join(lines)
+def route_question(*, question: str, before: str | None) -> str:
+    """The message to be sorted, after the one it follows on."""
+    return f"(after: {_short(before, 120)}) {question} =>" if before else f"{question} =>"
 
 
 def _table_line(table: TableInfo) -> str:
@@ -84,9 +113,14 @@ def quoted(name: str) -> str:
     return name if name.isidentifier() and name.isascii() else '"' + name.replace('"', '""') + '"'
 
 
-def sql_question(*, question: str, today: str | None, own_row: str | None, values: Sequence[ValueMatch]) -> str:
-    """The question with what the query needs to know: the day, who asks, values as they are stored."""
+def sql_question(*, question: str, today: str | None, own_row: str | None, values: Sequence[ValueMatch], partly: bool) -> str:
+    """The question with what the query needs to know: the day, who asks, values as they are stored.
+
+    `partly`: the rest of the question is for the documents.
+    """
     lines = []
+    if partly:
+        lines.append("Query only the part of the question that this database can answer.")
     if today:
         lines.append(f"Today is {today}.")
     if own_row:

@@ -1,8 +1,7 @@
-"""Who answers: one constrained token with a probability."""
+"""Who answers: one constrained token with a probability, weighed with what the stores hold."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Literal, cast
 
@@ -11,7 +10,8 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
 from graphs import prompts
-from graphs.recall import leans
+from graphs.evidence import gather, weigh
+from graphs.recall import leans, previous_question
 from graphs.state import State
 from graphs.turn import Turn
 from graphs.values import ROUTES, Route
@@ -27,7 +27,10 @@ def relevance(state: State, runtime: Runtime[Turn]) -> State:
     turn = runtime.context
     with turn.step("relevance") as detail:
         routes = possible(turn)
-        found = turn.speaker.choose(messages(state, turn, routes), routes)
+        said = turn.speaker.choose(messages(state, turn), routes)
+        schema = turn.services.database.schema() if turn.services.database else None
+        evidence = gather(state["question"], schema=schema, values=state["values"], nearest=state["nearest"])
+        found = weigh(said, evidence)
         ranked = sorted(found, key=lambda r: found[r], reverse=True)
         best, second = cast(Route, ranked[0]), cast(Route, ranked[1])
         detail.append(f"{best} ({found[best]:.0%})")
@@ -46,26 +49,14 @@ def possible(turn: Turn) -> list[Route]:
     return [route for route in ROUTES if route not in missing]
 
 
-def messages(state: State, turn: Turn, routes: Sequence[str]) -> list[SystemMessage | HumanMessage]:
+def messages(state: State, turn: Turn) -> list[SystemMessage | HumanMessage]:
     """The relevance agent's prompt."""
     database = turn.services.database
-    # The outline in the shared prefix holds what everybody may see; a user's own documents stand in the hints.
+    # The outline in the shared prefix holds what everybody may see; a user's own documents count as evidence.
     outline = turn.services.documents.outline(user="", limit=OUTLINE)
     system = prompts.route_system(schema=database.schema() if database else None, outline=outline)
-    earlier = state["recent"] if leans(state["question"]) else []
-    human = prompts.route_question(question=state["question"], hints=hints(state), earlier=earlier, routes=routes)
-    return [SystemMessage(system), HumanMessage(human)]
-
-
-def hints(state: State) -> list[str]:
-    """What a look into the stores found, each as one line."""
-    found = [f"'{v.value}' is a {v.column} in the table {v.table}" for v in state["values"][:3]]
-    near = state["nearest"][:1]
-    if near and near[0].similarity >= 0.35:
-        text = re.sub(r"\s+", " ", near[0].text)[:120]
-        closeness = "answers closely" if near[0].similarity >= 0.55 else "is near"
-        found.append(f"the document {near[0].document} {closeness}: {text}")
-    return found
+    before = previous_question(state["recent"]) if leans(state["question"]) else None
+    return [SystemMessage(system), HumanMessage(prompts.route_question(question=state["question"], before=before))]
 
 
 def clarify(state: State, runtime: Runtime[Turn]) -> Command[Literal["recall", "sql", "documents"]]:

@@ -98,6 +98,7 @@ def prompt(state: State, turn: Turn, schema: Schema) -> list[BaseMessage]:
         today=turn.today.isoformat() if _TIME.search(question) else None,
         own_row=own_row(turn, question),
         values=state["values"],
+        partly=state["route"] == "both",
     )
     return [system, *shown, HumanMessage(human)]
 

@@ -80,7 +80,7 @@ class Bounds:
     memories: int = 5
     passages: int = 5
     repairs: int = 3
-    clarify: float = 0.15
+    clarify: float = 0.1
     max_tokens: int = 512
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -51,7 +51,8 @@ class FakeDocuments:
     passages: list[Passage]
 
     def search(self, query: str, *, user: str = "local", k: int = 5) -> list[Passage]:
-        return self.passages[:k]
+        near = 0.6 if "warranty" in query.lower() else 0.3
+        return [replace(p, similarity=near) for p in self.passages[:k]]
 
     def all(self, *, user: str = "local") -> list[Document]:
         return [Document(p.document_id, p.document, p.document, None, 1, NOW) for p in self.passages]
@@ -110,13 +111,14 @@ class Bench:
         self.events: list[Event] = []
         self.cancelled = threading.Event()
         self.graph = build(InMemorySaver())
+        self.bounds = Bounds()
 
     def ask(self, question: Any, *, user: str = "7", **options: Any) -> Any:
         services = Services(
             self.model, self.documents, self.memories, self.history, NoExamples(), self.database, "members.id"
         )
         self.turn = Turn(
-            services, user, "c1", "q1", self.events.append, self.cancelled, date(2026, 11, 21), Bounds(), **options
+            services, user, "c1", "q1", self.events.append, self.cancelled, date(2026, 11, 21), self.bounds, **options
         )
         given = question if isinstance(question, Command) else {"question": question}
         return self.graph.invoke(given, {"configurable": {"thread_id": "c1"}}, context=self.turn)
@@ -225,7 +227,8 @@ def test_both_says_rows_and_passages() -> None:
 
 def test_both_routes_are_followed_when_unsure_and_the_reply_resumes_the_turn() -> None:
     bench = Bench({COUNT: Table(("n",), ((2,),))})
-    bench.model.pick({"sql": 0.45, "documents": 0.44, "chat": 0.11}).say(COUNT, "There are 2.")
+    bench.bounds = Bounds(clarify=1.0)  # always in doubt
+    bench.model.pick({"sql": 0.7, "documents": 0.2, "chat": 0.1}).say(COUNT, "There are 2.")
     state = bench.ask("What about members?")
     asked = state["__interrupt__"][0].value
     assert "In the database" in asked["choices"]
@@ -236,7 +239,8 @@ def test_both_routes_are_followed_when_unsure_and_the_reply_resumes_the_turn() -
 
 def test_a_reply_that_is_no_choice_is_a_new_question() -> None:
     bench = Bench()
-    bench.model.pick({"sql": 0.45, "documents": 0.44, "chat": 0.11}, "chat").say("Hello!")
+    bench.bounds = Bounds(clarify=1.0)
+    bench.model.pick({"sql": 0.7, "documents": 0.2, "chat": 0.1}, "chat").say("Hello!")
     bench.ask("What about members?")
     state = bench.ask(Command(resume="Good morning to you, dear assistant"))
     assert state["route"] == "chat"

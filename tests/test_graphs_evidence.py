@@ -1,0 +1,40 @@
+"""What the stores and the wording say about the route."""
+
+import pytest
+
+from graphs.evidence import gather, weigh
+from stores.values import ColumnInfo, Passage, Schema, TableInfo
+
+SCHEMA = Schema("sqlite", (TableInfo("order_lines", (ColumnInfo("OrderId", "INTEGER"), ColumnInfo("city", "TEXT"))),), "f")
+NEAR = [Passage("1", "a.md", "d", "1", "text", 1.0, 0.7)]
+FAR = [Passage("1", "a.md", "d", "1", "text", 1.0, 0.1)]
+EVEN = dict.fromkeys(("sql", "documents", "both", "memory", "chat", "off_topic"), 1 / 6)
+
+
+@pytest.mark.parametrize(
+    ("question", "nearest", "route"),
+    [
+        ("Orders by city", FAR, "sql"),
+        ("How long is the guarantee?", NEAR, "documents"),
+        ("Who was the first man on the moon?", FAR, "off_topic"),
+        ("Please translate this: good evening", FAR, "chat"),
+        ("What did I tell you about my brother?", FAR, "memory"),
+    ],
+)
+def test_evidence_decides_where_the_model_does_not(question: str, nearest: list[Passage], route: str) -> None:
+    found = weigh(EVEN, gather(question, schema=SCHEMA, values=[], nearest=nearest))
+    assert max(found, key=lambda r: found[r]) == route
+    assert sum(found.values()) == pytest.approx(1)
+
+
+def test_a_question_in_two_parts_leans_to_both() -> None:
+    one = gather("How many orders are late?", schema=SCHEMA, values=[], nearest=NEAR)
+    two = gather("How many orders are late, and what does the contract say about it?", schema=SCHEMA, values=[], nearest=NEAR)
+    assert weigh(EVEN, two)["both"] > 1.5 * weigh(EVEN, one)["both"]
+    assert gather("And what do I have to bring?", schema=SCHEMA, values=[], nearest=NEAR)["twofold"] == 0
+
+
+def test_a_sure_model_is_not_overruled_by_weak_evidence() -> None:
+    sure = {**dict.fromkeys(EVEN, 0.01), "sql": 0.95}
+    found = weigh(sure, gather("Total turnover?", schema=SCHEMA, values=[], nearest=[]))
+    assert max(found, key=lambda r: found[r]) == "sql"
