@@ -113,16 +113,19 @@ def quoted(name: str) -> str:
     return name if name.isidentifier() and name.isascii() else '"' + name.replace('"', '""') + '"'
 
 
-def sql_question(*, question: str, today: str | None, own_row: str | None, values: Sequence[ValueMatch], partly: bool) -> str:
-    """The question with what the query needs to know: the day, who asks, values as they are stored.
+def sql_question(
+    *, question: str, dates: Sequence[str], own_row: str | None, values: Sequence[ValueMatch], partly: bool, follows: bool
+) -> str:
+    """The question with what the query needs to know: dates, who asks, values as they are stored.
 
-    `partly`: the rest of the question is for the documents.
+    `partly`: the rest of the question is for the documents. `follows`: it goes on from the query before.
     """
     lines = []
+    if follows:
+        lines.append("This goes on from the question before: keep its conditions.")
     if partly:
         lines.append("Query only the part of the question that this database can answer.")
-    if today:
-        lines.append(f"Today is {today}.")
+    lines += dates
     if own_row:
         lines.append(f'"I", "me" and "my" mean the row with {own_row}.')
     lines += [f"{quoted(v.table)}.{quoted(v.column)} has the value '{v.value}'." for v in values]

@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langgraph.runtime import Runtime
 
 from graphs import prompts
+from graphs.dates import spoken
 from graphs.recall import leans
 from graphs.state import State
 from graphs.turn import Database, Turn
@@ -18,10 +19,6 @@ from graphs.values import Attempt
 from stores.errors import DatabaseUnavailable, QueryFailed, QueryRejected, QueryTimeout
 from stores.values import Message, Schema, Table, TableInfo
 
-_TIME = re.compile(
-    r"\b(today|tonight|now|current(ly)?|this|last|past|previous|next|recent(ly)?|latest|yesterday|tomorrow|ago|since|until|so far|year|month|week|day|quarter)s?\b",
-    re.IGNORECASE,
-)
 _SELF = re.compile(r"\b(i|me|my|mine|myself|i'm|i've)\b", re.IGNORECASE)
 _FENCE = "```"
 SCHEMA_TABLES = 40
@@ -90,15 +87,16 @@ def prompt(state: State, turn: Turn, schema: Schema) -> list[BaseMessage]:
     shown: list[BaseMessage] = []
     for example in turn.services.examples.search(question, fingerprint=schema.fingerprint, user=turn.user, k=3):
         shown += [HumanMessage(example.question), AIMessage(fenced(example.sql))]
-    if leans(question):
-        for asked, query in earlier_queries(state["recent"])[-2:]:
-            shown += [HumanMessage(asked), AIMessage(fenced(query))]
+    earlier = earlier_queries(state["recent"])[-2:] if leans(question) else []
+    for asked, query in earlier:
+        shown += [HumanMessage(asked), AIMessage(fenced(query))]
     human = prompts.sql_question(
         question=question,
-        today=turn.today.isoformat() if _TIME.search(question) else None,
+        dates=spoken(question, turn.today),
         own_row=own_row(turn, question),
         values=state["values"],
         partly=state["route"] == "both",
+        follows=bool(earlier),
     )
     return [system, *shown, HumanMessage(human)]
 

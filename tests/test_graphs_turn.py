@@ -17,7 +17,19 @@ from graphs.sql import READ_ONLY
 from graphs.turn import Bounds, Services, Turn
 from graphs.values import Event, StepFinished, StepStarted, Token
 from stores.errors import NotFound, QueryFailed, QueryRejected
-from stores.values import ColumnInfo, Conversation, Document, Example, Memory, Message, Passage, Schema, Table, TableInfo, ValueMatch
+from stores.values import (
+    ColumnInfo,
+    Conversation,
+    Document,
+    Example,
+    Memory,
+    Message,
+    Passage,
+    Schema,
+    Table,
+    TableInfo,
+    ValueMatch,
+)
 from tests.scripted import ScriptedChat
 
 WARRANTY = Passage("p1", "warranty.md", "d1", "Repairs", "Every repair carries a warranty of 24 months.", 0.9, 0.6)
@@ -185,7 +197,7 @@ def test_the_current_user_and_stored_values_reach_the_sql_agent() -> None:
     asked = str(bench.model.history[1][-2].content)
     assert "members.id = 7" in asked
     assert "members.city has the value 'Porto'" in asked
-    assert "2026-11-21" in asked
+    assert "2026-01-01 to 2026-12-31" in asked
     assert "2026" not in str(bench.model.history[1][0].content), "the shared prefix must hold no date"
 
 

@@ -1,0 +1,64 @@
+"""Dates said in words, as dates: a small model knows what "last month" is called, not when it was."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+
+_UNITS = r"day|week|month|quarter|year"
+_NAMED = re.compile(rf"\b(this|current|last|previous|past|next|coming)\s+({_UNITS})\b", re.IGNORECASE)
+_COUNTED = re.compile(rf"\b(?:last|past|previous)\s+(\d{{1,3}})\s+({_UNITS})s\b", re.IGNORECASE)
+_AGO = re.compile(rf"\b(\d{{1,3}})\s+({_UNITS})s?\s+ago\b", re.IGNORECASE)
+_DAY = re.compile(r"\b(today|yesterday|tomorrow|tonight)\b", re.IGNORECASE)
+_NOW = re.compile(r"\b(now|currently|at the moment|so far|recent(ly)?|latest|overdue|ago|since|still)\b", re.IGNORECASE)
+
+
+def spoken(text: str, today: date) -> list[str]:
+    """What the time words of a text mean on a day, one line each: '"this year" is 2026-01-01 to 2026-12-31'."""
+    found = []
+    for match in _NAMED.finditer(text):
+        shift = {"this": 0, "current": 0, "next": 1, "coming": 1}.get(match[1].lower(), -1)
+        found.append(_line(match[0], *period(today, match[2].lower(), shift)))
+    for match in _COUNTED.finditer(text):
+        found.append(_line(match[0], _back(today, match[2].lower(), int(match[1])), today))
+    for match in _AGO.finditer(text):
+        day = _back(today, match[2].lower(), int(match[1]))
+        found.append(_line(match[0], day, day))
+    for match in _DAY.finditer(text):
+        day = today + timedelta(days={"yesterday": -1, "tomorrow": 1}.get(match[1].lower(), 0))
+        found.append(_line(match[0], day, day))
+    if not found and _NOW.search(text):
+        found.append(f"Today is {today.isoformat()}.")
+    return list(dict.fromkeys(found))
+
+
+def period(today: date, unit: str, shift: int) -> tuple[date, date]:
+    """The first and last day of the day, week (from Monday), month, quarter or year, `shift` of them from today's."""
+    if unit == "day":
+        start = today + timedelta(days=shift)
+        return start, start
+    if unit == "week":
+        start = today - timedelta(days=today.weekday()) + timedelta(weeks=shift)
+        return start, start + timedelta(days=6)
+    months = {"month": 1, "quarter": 3, "year": 12}[unit]
+    first = (today.month - 1) // months * months
+    start = _month(today.year, first + shift * months)
+    return start, _month(start.year, start.month - 1 + months) - timedelta(days=1)
+
+
+def _back(today: date, unit: str, count: int) -> date:
+    if unit in ("day", "week"):
+        return today - timedelta(days=count * (7 if unit == "week" else 1))
+    start = _month(today.year, today.month - 1 - count * {"month": 1, "quarter": 3, "year": 12}[unit])
+    last = (_month(start.year, start.month) - timedelta(days=1)).day  # the 31st of a shorter month is its last day
+    return start.replace(day=min(today.day, last))
+
+
+def _month(year: int, month0: int) -> date:
+    """The first of a month counted from January = 0, over the ends of years."""
+    return date(year + month0 // 12, month0 % 12 + 1, 1)
+
+
+def _line(words: str, start: date, end: date) -> str:
+    span = start.isoformat() if start == end else f"{start.isoformat()} to {end.isoformat()}"
+    return f'"{words.lower()}" is {span}.'
