@@ -1,4 +1,4 @@
-"""llama.cpp's working memory: one pool of cells for keys and values, shared by many token sequences."""
+"""llama.cpp's working memory: cells for keys and values of the call under way."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ import numpy.typing as npt
 from assistant.errors import ModelUnavailable
 from assistant.models.library import byte_is_set, last_complaint
 from assistant.models.weights import Weights
-from graphs.errors import TurnCancelled
+from graphs.errors import QuestionTooLong, TurnCancelled
 
 _OK, _NO_ROOM, _ABORTED = 0, 1, 2
 _WATCH_SECONDS = 0.05
+_SEQUENCES = 2  # the prompt, and a branch of it
+_OUTPUTS = 16
 
 
 class Cancelled(Protocol):
@@ -28,26 +30,22 @@ class Cancelled(Protocol):
         ...
 
 
-class NoRoom(Exception):
-    """All cells are taken; the caller frees some and tries again."""
-
-
 class Context:
-    """`cells` tokens of keys and values in up to `sequences` sequences; a copy of a sequence takes no cells."""
+    """`cells` tokens of keys and values in two sequences; a copy of a sequence takes no cells."""
 
-    def __init__(self, weights: Weights, *, cells: int, sequences: int, batch: int, threads: int) -> None:
+    def __init__(self, weights: Weights, *, cells: int, batch: int, threads: int) -> None:
         self.library = weights.library
         self.weights = weights
         self.batch_size = batch
         params = self.library.llama_context_default_params()
         params.n_ctx = cells
         params.n_batch = params.n_ubatch = batch
-        params.n_seq_max = sequences
-        # Rows of logits are 600 KB each for a vocabulary of 151,000; llama.cpp wants room for one a sequence.
-        params.n_outputs_max = self.outputs = min(max(batch, sequences), sequences)
+        params.n_seq_max = _SEQUENCES
+        # A row of logits is 600 KB for a vocabulary of 151,000: room for a few, not for one a token.
+        params.n_outputs_max = self.outputs = min(batch, _OUTPUTS)
         params.n_threads = params.n_threads_batch = threads
         params.kv_unified = True
-        # Without it the scores of a batch against all cells are held at once, and cells of other sequences cost time.
+        # Without it the scores of a batch against all cells are held at once.
         params.flash_attn_type = self.library.LLAMA_FLASH_ATTN_TYPE_ENABLED
         params.no_perf = True
         last_complaint()
@@ -58,7 +56,6 @@ class Context:
                 "Lower model.context or model.prefix_cache_mb, or choose a smaller model."
             )
         self._memory: Any = self.library.llama_get_memory(self._context)
-        self.cells: int = self.library.llama_n_ctx(self._context)
         self._batch: Any = self.library.llama_batch_init(batch, 0, 1)
         self._stop = ctypes.create_string_buffer(2)
         self._stop_asked = ctypes.cast(byte_is_set(), self.library.ggml_abort_callback)
@@ -98,7 +95,7 @@ class Context:
     ) -> None:
         """Read one batch of at most `batch_size` tokens; the last row of logits is kept, or every row.
 
-        Raises `NoRoom`, `TurnCancelled` (the sequence may then hold part of the batch), `ModelUnavailable`.
+        Raises `TurnCancelled` (the sequence may then hold part of the batch), `QuestionTooLong`, `ModelUnavailable`.
         """
         if cancelled is not None and cancelled.is_set():
             raise TurnCancelled("The reader went away, so the model was stopped.")
@@ -112,7 +109,7 @@ class Context:
             batch.logits[index] = every_row or index == count - 1
         code = self.library.llama_decode(self._context, batch)
         if code == _NO_ROOM:
-            raise NoRoom
+            raise QuestionTooLong("The model's memory is full. Shorten the question, or raise model.context.")
         if code == _ABORTED:
             raise TurnCancelled("The reader went away, so the model was stopped.")
         if code != _OK:
@@ -127,30 +124,39 @@ class Context:
         view: npt.NDArray[np.float32] = np.ctypeslib.as_array(pointer, (self.weights.n_vocab,))
         return view
 
-    def copy(self, source: int, target: int, end: int) -> None:
-        """Let `target` share the first `end` tokens of `source`."""
-        self.library.llama_memory_seq_cp(self._memory, source, target, 0, end)
+    def clear(self) -> None:
+        """Forget everything. What comes next lies in the first cells, as it does in a new context."""
+        self.library.llama_memory_clear(self._memory, False)
+
+    def copy(self, source: int, target: int, start: int, end: int) -> None:
+        """Let `target` share the tokens of `source` from `start` to before `end` (-1: to the last)."""
+        self.library.llama_memory_seq_cp(self._memory, source, target, start, end)
+
+    def cut(self, sequence: int, end: int) -> None:
+        """Forget what a sequence holds from `end` on."""
+        self.library.llama_memory_seq_rm(self._memory, sequence, end, -1)
 
     def drop(self, sequence: int) -> None:
-        """Forget a sequence; cells that another one shares stay."""
+        """Forget a sequence; cells that the other one shares stay."""
         self.library.llama_memory_seq_rm(self._memory, sequence, -1, -1)
 
-    def state(self, sequence: int) -> bytearray:
-        """Keys and values of a sequence, as llama.cpp writes them."""
-        size = self.library.llama_state_seq_get_size(self._context, sequence)
+    def state(self, sequence: int, start: int, end: int) -> bytearray:
+        """Keys and values of a sequence's tokens from `start` to before `end`, as llama.cpp writes them."""
+        part = _SEQUENCES - 1
+        self.copy(sequence, part, start, end)
+        size = self.library.llama_state_seq_get_size(self._context, part)
         data = bytearray(size)
         pointer = (ctypes.c_uint8 * size).from_buffer(data)
-        written = self.library.llama_state_seq_get_data(self._context, pointer, size, sequence)
+        written = self.library.llama_state_seq_get_data(self._context, pointer, size, part)
         del pointer
-        return data[:written] if written != size else data
+        self.drop(part)
+        return data if written == size else data[:written]
 
-    def restore(self, sequence: int, data: bytearray) -> bool:
-        """Read back what `state` gave; False when llama.cpp refuses it (the sequence is then empty)."""
+    def restore(self, data: bytearray, *, sequence: int) -> bool:
+        """Read back what `state` gave into an empty sequence; False when llama.cpp refuses it."""
         pointer = (ctypes.c_uint8 * len(data)).from_buffer(data)
         done = self.library.llama_state_seq_set_data(self._context, pointer, len(data), sequence)
         del pointer
-        if not done:
-            self.drop(sequence)
         return bool(done)
 
     def close(self) -> None:

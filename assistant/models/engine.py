@@ -13,17 +13,15 @@ from assistant.models.context import Cancelled, Context
 from assistant.models.library import physical_cores
 from assistant.models.pieces import Pieces
 from assistant.models.prefix_files import PrefixFiles
-from assistant.models.prefixes import Prefix, Prefixes
-from assistant.models.reading import Cost, Reader
+from assistant.models.prefixes import Prefixes
+from assistant.models.reading import Cost, Reader, Working
 from assistant.models.sampling import Sampler, Sampling
 from assistant.models.scoring import begins_another, log_probability, normalised
 from assistant.models.template import ChatTemplate, Prompt
 from assistant.models.weights import Weights
 from graphs.errors import QuestionTooLong
 
-_SEQUENCES = 32
 _LEAST_ANSWER = 16
-_WORKING_CELLS = 2048
 
 
 @dataclass(frozen=True)
@@ -61,12 +59,9 @@ class Engine:
         self.weights = weights = Weights(path, gpu_layers=settings.gpu_layers, verbose=settings.verbose)
         self.template = ChatTemplate(weights)
         self.context_size = min(settings.context, weights.trained_context)
-        kept = (settings.prefix_cache_mb << 20) // weights.cell_bytes if weights.rewinds else 0
-        cells = max(self.context_size, kept + min(_WORKING_CELLS, self.context_size))
-        self._context = Context(
-            weights, cells=cells, sequences=_SEQUENCES, batch=settings.batch, threads=settings.threads or physical_cores()
-        )
-        self.prefixes = Prefixes(self._context, cells=self._context.cells, kept_cells=kept, sequences=_SEQUENCES)
+        threads = settings.threads or physical_cores()
+        self._context = Context(weights, cells=self.context_size, batch=settings.batch, threads=threads)
+        self.prefixes = Prefixes(settings.prefix_cache_mb << 20 if weights.rewinds else 0, batch=settings.batch)
         self._reader = Reader(self._context, self.prefixes, _prefix_files(weights, settings))
         self._lock = threading.Lock()
 
@@ -81,9 +76,7 @@ class Engine:
         with self._lock, self._context.stopping_for(call.cancelled):
             sampler = Sampler(self.weights, call.sampling, call.grammar)
             try:
-                with self._reader.working(
-                    call.prompt, user=call.user, room=limit, cancelled=call.cancelled, cost=cost
-                ) as working:
+                with self._reader.working(call.prompt, user=call.user, cancelled=call.cancelled, cost=cost) as working:
                     yield from self._write(sampler, working, limit, call, cost, started)
             finally:
                 sampler.close()
@@ -101,9 +94,7 @@ class Engine:
         with (
             self._lock,
             self._context.stopping_for(call.cancelled),
-            self._reader.working(
-                call.prompt, user=call.user, room=max(map(len, tokens)), cancelled=call.cancelled, cost=cost
-            ) as working,
+            self._reader.working(call.prompt, user=call.user, cancelled=call.cancelled, cost=cost) as working,
         ):
             logits = self._context.logits()
             cost.first_token_seconds, cost.written_tokens = time.perf_counter() - started, 1
@@ -124,8 +115,8 @@ class Engine:
         prompt = self.template.system_prefix(system)
         self._room(prompt)
         with self._lock, self._context.stopping_for(cancelled):
-            if prompt.shared and not self._reader.recall(prompt):
-                with self._reader.working(prompt, user=None, room=0, cancelled=cancelled, cost=Cost()):
+            if prompt.shared and self._reader.recall(prompt) is None:
+                with self._reader.working(prompt, user=None, cancelled=cancelled, cost=Cost()):
                     return
 
     def forget(self, user: str) -> None:
@@ -149,7 +140,7 @@ class Engine:
             )
         return room
 
-    def _write(self, sampler: Sampler, working: Prefix, limit: int, call: Call, cost: Cost, started: float) -> Iterator[str]:
+    def _write(self, sampler: Sampler, working: Working, limit: int, call: Call, cost: Cost, started: float) -> Iterator[str]:
         pieces = Pieces(call.stop)
         cost.finish = "length"
         while cost.written_tokens < limit:
@@ -170,17 +161,13 @@ class Engine:
         if text := pieces.add(b"", last=True):
             yield text
 
-    def _rest(self, working: Prefix, tokens: list[int], cancelled: Cancelled | None, *, to_end: bool) -> float:
+    def _rest(self, working: Working, tokens: list[int], cancelled: Cancelled | None, *, to_end: bool) -> float:
         """The log probability of what follows the first token of a choice; with `to_end`, that the answer ends after it."""
         following = tokens[1:] + ([self.weights.end_of_turn] if to_end else [])
         if not following:
             return 0.0
-        branch = self.prefixes.fork(working)
-        try:
-            rows = self._reader.read_rows(branch, tokens[: len(following)], cancelled)
-            return sum(log_probability(self._context.logits(row), token) for row, token in zip(rows, following, strict=True))
-        finally:
-            self.prefixes.drop(branch)
+        rows = self._reader.read_aside(working, tokens[: len(following)], cancelled)
+        return sum(log_probability(self._context.logits(row), token) for row, token in zip(rows, following, strict=True))
 
 
 def _prefix_files(weights: Weights, settings: EngineSettings) -> PrefixFiles | None:

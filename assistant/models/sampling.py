@@ -43,7 +43,9 @@ class Sampler:
         self._greedy = sampling.greedy
         self._data = np.zeros(weights.n_vocab, _TOKEN_DATA)
         self._chain: Any = None if sampling.greedy and sampling.repetition_penalty == 1.0 else self._make_chain(sampling)
-        self._grammar: Any = self._make_grammar(grammar) if grammar else None
+        self._grammar: Any = None
+        if grammar:
+            self._grammar = self._make_grammar(grammar)
 
     def draw(self, logits: npt.NDArray[np.float32]) -> int:
         """The next token, given a row of logits of shape (vocabulary,)."""
