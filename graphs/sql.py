@@ -16,7 +16,7 @@ from graphs.recall import leans
 from graphs.state import State
 from graphs.turn import Database, Turn
 from graphs.values import Attempt
-from stores.errors import DatabaseUnavailable, QueryFailed, QueryRejected, QueryTimeout
+from stores.errors import DatabaseUnavailable, QueryRejected, QueryTimeout
 from stores.values import Message, Schema, Table, TableInfo
 
 _SELF = re.compile(r"\b(i|me|my|mine|myself|i'm|i've)\b", re.IGNORECASE)
@@ -62,22 +62,27 @@ def _write_and_run(state: State, turn: Turn, database: Database) -> dict[str, ob
         query = write(turn, messages)
         if any(attempt.sql == query for attempt in attempts):
             break  # the model says the same again: another try would cost time and bring nothing
-        try:
-            table = database.run(query, user=turn.user)
-        except QueryFailed as error:
-            problem = str(error)
-        except QueryRejected as error:
-            problem = str(error)
-            if asks_to_write(query):
-                return {"attempts": [*attempts, Attempt(query, problem)], "notice": READ_ONLY}
-        except QueryTimeout as error:
-            problem = str(error)
-        else:
-            attempts.append(Attempt(query))
-            return {"sql": query, "table": table, "attempts": attempts, "notice": None}
+        table, problem = _run(query, turn, database)
         attempts.append(Attempt(query, problem))
-        messages = [*messages, AIMessage(fenced(query)), HumanMessage(prompts.sql_repair(problem=problem))]
+        if problem and asks_to_write(query):
+            return {"attempts": attempts, "notice": READ_ONLY}
+        if problem and (mended := database.mend(query)):
+            # A misplaced column is put right by program: told of it, a small model writes the same again.
+            query = mended
+            table, problem = _run(query, turn, database)
+            attempts.append(Attempt(query, problem))
+        if table is not None:
+            return {"sql": query, "table": table, "attempts": attempts, "notice": None}
+        messages = [*messages, AIMessage(fenced(query)), HumanMessage(prompts.sql_repair(problem=problem or ""))]
     return {"attempts": attempts, "notice": _gave_up(attempts)}
+
+
+def _run(query: str, turn: Turn, database: Database) -> tuple[Table | None, str | None]:
+    """The rows, or what was wrong."""
+    try:
+        return database.run(query, user=turn.user), None
+    except (QueryRejected, QueryTimeout) as error:
+        return None, str(error)
 
 
 def prompt(state: State, turn: Turn, schema: Schema) -> list[BaseMessage]:

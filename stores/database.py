@@ -13,6 +13,7 @@ from stores.cells import cut
 from stores.connections import SCHEMA_SECONDS, Connections, Fetch
 from stores.errors import QueryRejected, QueryTimeout
 from stores.introspect import Structure, quote
+from stores.mend import mend
 from stores.scopes import Scopes
 from stores.values import ColumnInfo, Schema, Table, TableInfo, Value, ValueMatch
 from stores.words import Words
@@ -68,6 +69,10 @@ class Database:
     def run(self, sql: str, *, user: str | None = None) -> Table:
         """The rows of a query that passes `check`. Raises `QueryRejected`, `QueryFailed`, `QueryTimeout`."""
         return self._run_checked(self.check(sql, user=user), self.timeout, self.max_rows)
+
+    def mend(self, sql: str) -> str | None:
+        """The query with misplaced columns put right, or None where that is not certain; see `stores.mend`."""
+        return mend(sql, self._read()[2], self.dialect)
 
     def find_values(self, question: str, *, user: str | None = None) -> list[ValueMatch]:
         """Words of the question that stand as values in the data this user may see, longest first; see `stores.words`."""

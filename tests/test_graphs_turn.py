@@ -54,6 +54,9 @@ class FakeDatabase:
             raise found
         return found
 
+    def mend(self, sql: str) -> str | None:
+        return sql.replace("cities", "city") if "cities" in sql else None
+
     def find_values(self, question: str, *, user: str | None = None) -> list[ValueMatch]:
         return [ValueMatch("porto", "members", "city", "Porto")] if "porto" in question.lower() else []
 
@@ -164,6 +167,15 @@ def test_sql_is_repaired_with_the_databases_own_error() -> None:
     state = bench.ask("How many members?")
     assert [a.error for a in state["attempts"]] == ["no such column: nope", None]
     assert "no such column: nope" in str(bench.model.history[2][-2].content)
+
+
+def test_a_misplaced_column_is_mended_without_the_model() -> None:
+    bench = Bench({"SELECT city FROM members": Table(("city",), (("Porto",),))})
+    bench.model.pick("sql").say("SELECT cities FROM members", "Porto.")
+    state = bench.ask("Which city?")
+    assert [a.error for a in state["attempts"]] == ["no such column: nope", None]
+    assert state["sql"] == "SELECT city FROM members"
+    assert bench.turn.meter.model_calls == 3
 
 
 def test_after_three_repairs_it_gives_up_and_says_so() -> None:
