@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zlib
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
@@ -27,12 +28,18 @@ JOKES = (
 )
 
 
+_ABLE = re.compile(r"\b(what (all )?can you (do|help)|what do you do|how can you help|(what|which) (data|things|questions) can i ask)\b", re.IGNORECASE)
+
+
 def chat(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
     """Talk, or work on text that stands in the conversation."""
     turn = runtime.context
     with turn.step("chat"):
         if asks_to_write(state["question"]):
             turn.say(READ_ONLY)
+            return {"grounded": True}
+        if _ABLE.search(state["question"]):
+            turn.say(f"I work on this computer alone; nothing leaves it. {way_back(turn)}")
             return {"grounded": True}
         human = HumanMessage(prompts.chat_question(question=state["question"], memories=state["memories"]))
         messages = [SystemMessage(prompts.CHAT_SYSTEM), *conversation(state["recent"]), human]

@@ -12,6 +12,13 @@ _AGO = re.compile(rf"\b(\d{{1,3}})\s+({_UNITS})s?\s+ago\b", re.IGNORECASE)
 _DAY = re.compile(r"\b(today|yesterday|tomorrow|tonight)\b", re.IGNORECASE)
 _NOW = re.compile(r"\b(now|currently|at the moment|so far|recent(ly)?|latest|overdue|ago|since|still)\b", re.IGNORECASE)
 
+_PER = re.compile(r"\b(?:per|by|each|every|for each)\s+(day|month|year)\b", re.IGNORECASE)
+_FORMATS = {
+    "sqlite": {"day": "date(its date column)", "month": "strftime('%Y-%m', its date column)", "year": "strftime('%Y', its date column)"},
+    "postgres": {"day": "its date column::date", "month": "to_char(its date column, 'YYYY-MM')", "year": "extract(year FROM its date column)"},
+    "mysql": {"day": "DATE(its date column)", "month": "DATE_FORMAT(its date column, '%Y-%m')", "year": "YEAR(its date column)"},
+}
+
 
 def spoken(text: str, today: date) -> list[str]:
     """What the time words of a text mean on a day, one line each: '"this year" is 2026-01-01 to 2026-12-31'."""
@@ -30,6 +37,13 @@ def spoken(text: str, today: date) -> list[str]:
     if not found and _NOW.search(text):
         found.append(f"Today is {today.isoformat()}.")
     return list(dict.fromkeys(found))
+
+
+def grouping(text: str, dialect: str) -> str | None:
+    """How the dialect groups by the month, year or day that a text asks for with "per" or "by"."""
+    match = _PER.search(text)
+    pattern = _FORMATS.get(dialect, {}).get(match[1].lower()) if match else None
+    return f'"{match[0].lower()}": GROUP BY {pattern}.' if match and pattern else None
 
 
 def period(today: date, unit: str, shift: int) -> tuple[date, date]:

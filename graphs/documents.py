@@ -1,19 +1,36 @@
-"""The documents agent: search, look again where that was not enough, hand on the passages."""
+"""The documents agent: the passages to answer from."""
 
 from __future__ import annotations
 
 from langgraph.runtime import Runtime
 
-from graphs.recall import search, standalone
+from graphs.evidence import parts
+from graphs.recall import search
 from graphs.state import State
 from graphs.turn import Turn
+from stores.values import Passage
 
 
 def documents(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
     """The passages to answer from; `recall` has already searched for the same question."""
     turn = runtime.context
     with turn.step("documents") as detail:
-        passages = state["nearest"] or search(turn, standalone(state["question"], state["recent"]))
+        passages = _found(state, turn)
         names = list(dict.fromkeys(p.document for p in passages))
         detail.append(f"{len(passages)} passages from {', '.join(names)}" if passages else "nothing found")
         return {"passages": passages}
+
+
+def _found(state: State, turn: Turn) -> list[Passage]:
+    """What `recall` found for the question; for one with two parts, first what is found for the documents' own part."""
+    nearest = state["nearest"]
+    database = turn.services.database
+    if state["route"] != "both" or database is None:
+        return nearest
+    part = parts(state["question"], database.schema())[1]
+    if part == state["question"]:
+        return nearest
+    # The part alone may lack the word that the whole names ("… does it include?"), so both searches count.
+    both = zip(search(turn, part), nearest, strict=False)
+    unique = {passage.id: passage for pair in both for passage in pair}
+    return list(unique.values())[: turn.bounds.passages]

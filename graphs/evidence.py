@@ -28,7 +28,7 @@ WEIGHTS: dict[str, dict[str, float]] = {
 }
 
 _TWOFOLD = re.compile(
-    r"\w+\W+\w+\W+\w+.*(,|;|\band\b)\s*(and\s+)?(also\s+)?(what|how|which|who|when|where|until|does|do|is|are|can|must)\b.*\?", re.IGNORECASE
+    r"\w+\W+\w+\W+\w+.*(?P<joint>,|;|\band\b)\s*(and\s+)?(also\s+)?(?P<rest>what|how|which|who|when|where|until|does|do|is|are|can|must)\b.*\?", re.IGNORECASE
 )
 _TOLD = re.compile(
     r"\b(remember|forget|memori[sz]e|keep in mind|bear in mind|note (that|down)|from now on|call me|(do|did) you (\w+ )?(know|remember)"
@@ -72,6 +72,17 @@ def gather(question: str, *, schema: Schema | None, values: list[ValueMatch], ne
         "told": float(bool(_TOLD.search(question))),
         "talk": float(bool(_TALK.search(question))),
     }
+
+
+def parts(question: str, schema: Schema) -> tuple[str, str]:
+    """The part of a twofold question that the schema's words point to, and the other; twice the whole where it is one."""
+    match = _TWOFOLD.search(question)
+    if match is None:
+        return question, question
+    first, second = question[: match.start("joint")].strip(" ,;") + "?", question[match.start("rest") :]
+    names = schema_words(schema)
+    # A tie goes to the first: people ask for their own rows before they ask what is said about them.
+    return (second, first) if len(_stems(second) & names) > len(_stems(first) & names) + 1 else (first, second)
 
 
 def schema_words(schema: Schema) -> set[str]:

@@ -74,7 +74,7 @@ def _table_line(table: TableInfo) -> str:
     return f"{table.name} ({columns})"
 
 
-SQL_SYSTEM = """You write {dialect} queries. Answer each question with one SELECT statement over this database and nothing else. Select exactly what is asked for, no further columns.
+SQL_SYSTEM = """You write {dialect} queries. Answer each question with one SELECT statement over this database and nothing else. Select exactly what is asked for, no further columns; people and things by their names, not their ids.
 
 {schema}"""
 
@@ -91,8 +91,9 @@ def create_table(table: TableInfo) -> str:
     """A table as CREATE TABLE with two of its rows."""
     lines = []
     for column in table.columns:
-        comment = f" -- {column.comment}" if column.comment else ""
-        lines.append((f"  {quoted(column.name)} {column.type}".rstrip(), comment))
+        notes = [column.comment or "", ", ".join(f"'{value}'" for value in column.values)]
+        comment = "; ".join(note for note in notes if note)
+        lines.append((f"  {quoted(column.name)} {column.type}".rstrip(), f" -- {comment}" if comment else ""))
     keys = [column.name for column in table.columns if column.primary_key]
     if keys:
         lines.append((f"  PRIMARY KEY ({', '.join(map(quoted, keys))})", ""))
@@ -114,17 +115,15 @@ def quoted(name: str) -> str:
 
 
 def sql_question(
-    *, question: str, dates: Sequence[str], own_row: str | None, values: Sequence[ValueMatch], partly: bool, follows: bool
+    *, question: str, dates: Sequence[str], own_row: str | None, values: Sequence[ValueMatch], follows: bool
 ) -> str:
     """The question with what the query needs to know: dates, who asks, values as they are stored.
 
-    `partly`: the rest of the question is for the documents. `follows`: it goes on from the query before.
+    `follows`: it goes on from the query before.
     """
     lines = []
     if follows:
         lines.append("This goes on from the question before: keep its conditions.")
-    if partly:
-        lines.append("Query only the part of the question that this database can answer.")
     lines += dates
     if own_row:
         lines.append(f'"I", "me" and "my" mean the row with {own_row}.')

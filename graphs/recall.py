@@ -31,7 +31,9 @@ def recall(state: State, runtime: Runtime[Turn]) -> State:
         ]
         new["memories"] = services.memories.search(question, user=turn.user, k=bounds.memories)
         if services.database:
-            new["values"] = services.database.find_values(question, user=turn.user)
+            # A word out of a long value ("long" of "Gear cable, extra long") names it by chance.
+            found = services.database.find_values(question, user=turn.user)
+            new["values"] = [v for v in found if 2 * len(v.words) >= len(v.value)]
         new["nearest"] = search(turn, standalone(question, new["recent"]))
         detail.append(f"{len(new['memories'])} memories, {len(new['recent'])} earlier messages")
     return new

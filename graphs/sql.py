@@ -11,7 +11,8 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langgraph.runtime import Runtime
 
 from graphs import prompts
-from graphs.dates import spoken
+from graphs.dates import grouping, spoken
+from graphs.evidence import parts
 from graphs.recall import leans
 from graphs.state import State
 from graphs.turn import Database, Turn
@@ -87,7 +88,8 @@ def _run(query: str, turn: Turn, database: Database) -> tuple[Table | None, str 
 
 def prompt(state: State, turn: Turn, schema: Schema) -> list[BaseMessage]:
     """Rules and schema, the questions that this one follows on with their SQL, approved examples, the question."""
-    question = state["question"]
+    # Of a question for both, the part that speaks of tables and columns.
+    question = state["question"] if state["route"] != "both" else parts(state["question"], schema)[0]
     system = SystemMessage(prompts.sql_system(schema=schema, tables=linked(schema, state)))
     shown: list[BaseMessage] = []
     for example in turn.services.examples.search(question, fingerprint=schema.fingerprint, user=turn.user, k=3):
@@ -97,10 +99,9 @@ def prompt(state: State, turn: Turn, schema: Schema) -> list[BaseMessage]:
         shown += [HumanMessage(asked), AIMessage(fenced(query))]
     human = prompts.sql_question(
         question=question,
-        dates=spoken(question, turn.today),
+        dates=[*spoken(question, turn.today), *filter(None, [grouping(question, schema.dialect)])],
         own_row=own_row(turn, question),
         values=state["values"],
-        partly=state["route"] == "both",
         follows=bool(earlier),
     )
     return [system, *shown, HumanMessage(human)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -23,6 +24,11 @@ SAMPLE_CHARACTERS = 40
 INTROSPECTION_SECONDS = 30.0
 PROFILE_SECONDS = 3.0
 TABLE_SECONDS = 1.0
+FEW_VALUES = 8
+"""A text column with at most so many values is shown with all of them."""
+SHORT_VALUE = 24
+
+_TEXT = re.compile("char|text|string|enum", re.IGNORECASE)
 
 _Cached = tuple[Hashable, Structure, Scopes | None, Schema]
 
@@ -140,24 +146,36 @@ class Database:
         deadline = time.monotonic() + PROFILE_SECONDS
         with self._connections.reading(PROFILE_SECONDS) as fetch:
             sampled = [replace(t, sample_rows=self._sample(t, fetch, deadline)) for t in tables]
+            sampled = [replace(t, columns=tuple(self._with_values(t, c, fetch, deadline) for c in t.columns)) for t in sampled]
             return tuple(replace(t, row_count=self._count(t, fetch, deadline)) for t in sampled)
 
     def _sample(self, table: TableInfo, fetch: Fetch, deadline: float) -> tuple[tuple[Value, ...], ...]:
         found = _within(deadline, fetch, f"SELECT * FROM {quote(table.name, self.dialect)} LIMIT {SAMPLE_ROWS}")
         return tuple(tuple(cut(v, SAMPLE_CHARACTERS) if isinstance(v, str) else v for v in row) for row in found)
 
+    def _with_values(self, table: TableInfo, column: ColumnInfo, fetch: Fetch, deadline: float) -> ColumnInfo:
+        """A text column with all of its values where these are few and short."""
+        if not _TEXT.search(column.type) or column.primary_key or column.references:
+            return column
+        name, source = quote(column.name, self.dialect), quote(table.name, self.dialect)
+        sql = f"SELECT DISTINCT {name} FROM {source} WHERE {name} IS NOT NULL LIMIT {FEW_VALUES + 1}"
+        found = [row[0] for row in _within(deadline, fetch, sql, FEW_VALUES + 1)]
+        short = all(isinstance(value, str) and value.strip() and len(value) <= SHORT_VALUE for value in found)
+        few = 1 < len(found) <= FEW_VALUES
+        return replace(column, values=tuple(sorted(map(str, found)))) if few and short else column
+
     def _count(self, table: TableInfo, fetch: Fetch, deadline: float) -> int | None:
         found = _within(deadline, fetch, f"SELECT COUNT(*) FROM {quote(table.name, self.dialect)}")
         return int(found[0][0] or 0) if found else None
 
 
-def _within(deadline: float, fetch: Fetch, sql: str) -> tuple[tuple[Value, ...], ...]:
+def _within(deadline: float, fetch: Fetch, sql: str, rows: int = SAMPLE_ROWS) -> tuple[tuple[Value, ...], ...]:
     """The rows, or none where the time is up or this one table cannot be read."""
     seconds = min(deadline - time.monotonic(), TABLE_SECONDS)
     if seconds <= 0:
         return ()
     try:
-        return fetch(sql, seconds, SAMPLE_ROWS).rows
+        return fetch(sql, seconds, rows).rows
     except (QueryRejected, QueryTimeout):
         return ()
 

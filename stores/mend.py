@@ -62,7 +62,8 @@ def _is_lost(column: exp.Column, scope: Scope, tables: dict[str, TableInfo]) -> 
         return column.table in tables and not _has(tables[column.table], column.name)
     if scope.parent is not None or not isinstance(column.this, exp.Identifier) or column.this.quoted:
         return False
-    named = {select.alias.lower() for select in scope.expression.selects if isinstance(select, exp.Alias)}
+    outputs = scope.expression.selects if isinstance(scope.expression, exp.Query) else []
+    named = {select.alias.lower() for select in outputs if isinstance(select, exp.Alias)}
     return column.name.lower() not in named and not any(_has(info, column.name) for info in tables.values())
 
 

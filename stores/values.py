@@ -29,7 +29,10 @@ class Table:
 
 @dataclass(frozen=True)
 class ColumnInfo:
-    """A column as the database describes it. `references` is "table.column" for a foreign key."""
+    """A column as the database describes it. `references` is "table.column" for a foreign key.
+
+    `values` are all its values where it is a text column with only a few (a status, a kind); else empty.
+    """
 
     name: str
     type: str
@@ -37,6 +40,7 @@ class ColumnInfo:
     nullable: bool = True
     references: str | None = None
     comment: str | None = None
+    values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
