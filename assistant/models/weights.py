@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from assistant.models.library import last_complaint, llama
 _MAGIC = b"GGUF"
 _HEAD = 4 << 20
 _TAIL = 1 << 20
+_MADV_DONTNEED = 4
 
 
 class Weights:
@@ -35,6 +37,7 @@ class Weights:
             raise ModelFileCorrupt(
                 f"The model file {path} cannot be loaded: {last_complaint() or 'llama.cpp gave no reason'}. Fetch it again, or choose another model."
             )
+        _release_pages(path)
         self.vocab: Any = self.library.llama_model_get_vocab(self.model)
         self.n_vocab: int = self.library.llama_vocab_n_tokens(self.vocab)
         self.trained_context: int = self.library.llama_model_n_ctx_train(self.model)
@@ -144,6 +147,24 @@ class Weights:
             if self.model:
                 self.library.llama_model_free(self.model)
                 self.model = None
+
+
+def _release_pages(path: Path) -> None:
+    """Give back the file's pages that loading touched; those still in use come back by themselves.
+
+    llama.cpp copies part of the weights into an order that suits the processor, and never looks at the original again.
+    Without this the 1.5B model takes 600 MB that it does not need.
+    """
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    name = str(path.resolve())
+    for line in Path("/proc/self/maps").read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+        fields = line.split(maxsplit=5)
+        # Only shared or read-only mappings of the file: their pages are the file's own and can be read again.
+        if len(fields) == 6 and fields[5] == name and "w" not in fields[1]:
+            start, end = (int(address, 16) for address in fields[0].split("-"))
+            libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), _MADV_DONTNEED)
 
 
 def _check_header(path: Path) -> None:
