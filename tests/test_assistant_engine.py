@@ -292,6 +292,32 @@ def test_closing_the_iterator_stops_the_model(engine: Engine) -> None:
     assert answer(engine, Call(prompt(engine, "Hi"), max_tokens=4))[0]
 
 
+@pytest.mark.model
+def test_closing_ends_a_stream_that_is_open_and_refuses_what_comes_after(fetched: Fetched) -> None:
+    made = Engine(fetched("smollm2-135m"), EngineSettings(context=512, threads=1))
+    call = Call(prompt(made, "Tell a long story."), max_tokens=300)
+    stream = made.stream(call, Cost())
+    next(stream)
+    made.forget("local")  # does not wait for the stream
+    made.close(wait=0.1)
+    with pytest.raises(ModelUnavailable, match="closed"):
+        next(stream)
+    with pytest.raises(ModelUnavailable, match="closed"):
+        answer(made, call)
+    with pytest.raises(ModelUnavailable, match="closed"):
+        prompt(made, "Hi")
+
+
+@pytest.mark.model
+def test_closing_stops_a_read_that_is_under_way(fetched: Fetched) -> None:
+    made = Engine(fetched("smollm2-135m"), SMALL)
+    threading.Timer(0.3, made.close).start()
+    began = time.perf_counter()
+    with pytest.raises((TurnCancelled, ModelUnavailable)):
+        answer(made, Call(prompt(made, STORY * 150)))
+    assert time.perf_counter() - began < 3
+
+
 # --- writing
 
 

@@ -61,6 +61,15 @@ class Context:
         self._stop_asked = ctypes.cast(byte_is_set(), self.library.ggml_abort_callback)
         self.library.llama_set_abort_callback(self._context, self._stop_asked, ctypes.cast(self._stop, ctypes.c_void_p))
 
+    @property
+    def closed(self) -> bool:
+        """Whether the cells are freed; then nothing else here may be asked for."""
+        return self._context is None
+
+    def stop(self) -> None:
+        """Stop the read that is under way."""
+        self._stop[0] = b"\1"
+
     @contextmanager
     def stopping_for(self, cancelled: Cancelled | None) -> Iterator[None]:
         """While this lasts, `cancelled` stops a read that is under way."""
@@ -73,7 +82,7 @@ class Context:
         def watch() -> None:
             while not over.wait(_WATCH_SECONDS):
                 if cancelled.is_set():
-                    self._stop[0] = b"\1"
+                    self.stop()
                     return
 
         watcher = threading.Thread(target=watch, name="model-cancel", daemon=True)
@@ -99,6 +108,7 @@ class Context:
         """
         if cancelled is not None and cancelled.is_set():
             raise TurnCancelled("The reader went away, so the model was stopped.")
+        self.check_open()
         batch, count = self._batch, len(tokens)
         batch.n_tokens = count
         for index, token in enumerate(tokens):
@@ -120,9 +130,15 @@ class Context:
 
     def logits(self, row: int = -1) -> npt.NDArray[np.float32]:
         """A row of logits of the last read, shape (vocabulary,): a view that the next read overwrites."""
+        self.check_open()
         pointer = self.library.llama_get_logits_ith(self._context, row)
         view: npt.NDArray[np.float32] = np.ctypeslib.as_array(pointer, (self.weights.n_vocab,))
         return view
+
+    def check_open(self) -> None:
+        """Raise `ModelUnavailable` once the cells are freed."""
+        if self.closed:
+            raise ModelUnavailable("The model was closed while it was in use. Open the assistant again.")
 
     def clear(self) -> None:
         """Forget everything. What comes next lies in the first cells, as it does in a new context."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _MOST_TOKENS = 256
+_TOKENS_AT_ONCE = 2048  # 32 texts of 256 tokens take 650 MB while they are computed, 8 take 160 and are no slower
 
 
 class OnnxEmbedder:
@@ -43,8 +44,11 @@ class OnnxEmbedder:
         # Texts of like length share a batch, so that little padding is computed.
         order = sorted(range(len(texts)), key=lambda index: encoded[index][1])
         vectors: npt.NDArray[np.float32] | None = None
-        for at in range(0, len(order), self._batch):
-            indices = order[at : at + self._batch]
+        at = 0
+        while at < len(order):
+            longest = encoded[order[min(at + self._batch, len(order)) - 1]][1]
+            indices = order[at : at + max(1, min(self._batch, _TOKENS_AT_ONCE // longest))]
+            at += len(indices)
             found = self._embed([encoded[index][0] for index in indices])
             if vectors is None:
                 vectors = np.empty((len(texts), found.shape[1]), np.float32)
@@ -106,6 +110,9 @@ def _session(path: Path, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    # The arena would keep the memory of the largest batch for good, and save nothing measurable.
+    options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False
     # Idle threads would otherwise spin on the cores that the language model needs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:

@@ -121,14 +121,18 @@ class Engine:
 
     def forget(self, user: str) -> None:
         """Drop what was kept of a user's conversations."""
-        with self._lock:
-            self.prefixes.forget(user)
+        self.prefixes.forget(user)
 
-    def close(self) -> None:
-        """Free the model, once the call under way is over."""
-        with self._lock:
+    def close(self, *, wait: float = 5.0) -> None:
+        """Stop the call under way and free the model. A stream that is open but not being read ends at its next step."""
+        self._context.stop()
+        held = self._lock.acquire(timeout=wait)
+        try:
             self._context.close()
             self.weights.close()
+        finally:
+            if held:
+                self._lock.release()
 
     def _room(self, prompt: Prompt) -> int:
         """Tokens that are left for the answer."""

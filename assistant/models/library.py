@@ -89,3 +89,12 @@ def physical_cores() -> int:
             if done.returncode == 0 and done.stdout.strip().isdigit():
                 return max(1, int(done.stdout))
     return max(1, (os.cpu_count() or 2) // 2)
+
+
+def _granted_cores() -> int | None:
+    """Cores' worth of time that a container is granted (cgroup v2), None for no limit."""
+    limit = Path("/sys/fs/cgroup/cpu.max")
+    if not limit.is_file():
+        return None
+    quota, _, period = limit.read_text().strip().partition(" ")
+    return max(1, round(int(quota) / int(period))) if quota.isdigit() and period.isdigit() else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,13 +41,15 @@ class Prefix:
 class Prefixes:
     """An LRU of at most `max_bytes`: prefixes for all users, and tails for the user who made them.
 
-    Tails take at most half, so that one long conversation does not push out what every conversation begins with.
+    Tails take at most half, so that one long conversation does not push out what every conversation begins with. A user
+    may be forgotten from another thread at any time.
     """
 
     def __init__(self, max_bytes: int, *, batch: int) -> None:
         self._max_bytes = max_bytes
         self._batch = batch
         self._kept: list[Prefix] = []  # least recently used first
+        self._lock = threading.RLock()
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -54,7 +57,8 @@ class Prefixes:
     @property
     def held_bytes(self) -> int:
         """Bytes of all that is kept, segments that several hold counted once."""
-        return _bytes(self._kept)
+        with self._lock:
+            return _bytes(self._kept)
 
     def find(self, tokens: Sequence[int], *, shared: int, user: str | None) -> tuple[Prefix | None, int]:
         """The kept prefix that saves the most of a prompt for this user, and how many of its tokens to use.
@@ -62,36 +66,41 @@ class Prefixes:
         At least the last token is left to read: its logits are what a call is made for.
         """
         wanted = np.asarray(tokens, np.int32)
-        allowed = [kept for kept in self._kept if kept.user is None or kept.user == user]
         best, length = None, 0
-        for kept in allowed:
-            usable = self._usable(kept, wanted[:-1], shared)
-            if usable > length:
-                best, length = kept, usable
-        for kept in [kept for kept in allowed if kept is best or kept.common(wanted) == len(kept.tokens)]:
-            self._kept.remove(kept)
-            self._kept.append(kept)  # used just now: the last to go
+        with self._lock:
+            allowed = [kept for kept in self._kept if kept.user is None or kept.user == user]
+            for kept in allowed:
+                usable = self._usable(kept, wanted[:-1], shared)
+                if usable > length:
+                    best, length = kept, usable
+            for kept in [kept for kept in allowed if kept is best or kept.common(wanted) == len(kept.tokens)]:
+                self._kept.remove(kept)
+                self._kept.append(kept)  # used just now: the last to go
         return best, length
 
     def shared(self, tokens: Sequence[int]) -> Prefix | None:
         """The prefix kept for everybody that holds just these tokens."""
         wanted = np.asarray(tokens, np.int32)
-        return next((kept for kept in self._kept if kept.user is None and np.array_equal(kept.tokens, wanted)), None)
+        with self._lock:
+            return next((kept for kept in self._kept if kept.user is None and np.array_equal(kept.tokens, wanted)), None)
 
     def keep(self, prefix: Prefix) -> None:
         """Keep a prefix, in place of what it continues, and let the least recently used go."""
-        for other in [kept for kept in self._kept if kept.user == prefix.user]:
-            if prefix.common(other.tokens) == len(other.tokens) and (prefix.user is not None or len(other.tokens) == len(prefix.tokens)):
-                self._kept.remove(other)
-        self._kept.append(prefix)
+        with self._lock:
+            self._kept = [kept for kept in self._kept if not _replaces(prefix, kept)]
+            self._kept.append(prefix)
+            self._trim()
+
+    def forget(self, user: str) -> None:
+        """Drop every tail of a user."""
+        with self._lock:
+            self._kept = [kept for kept in self._kept if kept.user != user]
+
+    def _trim(self) -> None:
         while (tails := [kept for kept in self._kept if kept.user is not None]) and self._own_bytes(tails) > self._max_bytes // 2:
             self._kept.remove(tails[0])
         while self._kept and self.held_bytes > self._max_bytes:
             self._kept.pop(0)
-
-    def forget(self, user: str) -> None:
-        """Drop every tail of a user."""
-        self._kept = [kept for kept in self._kept if kept.user != user]
 
     def batch_end(self, length: int, shared: int) -> int:
         """The last place up to `length` where a cold engine ends a batch, the shared part being read by itself."""
@@ -112,6 +121,13 @@ class Prefixes:
     def _own_bytes(self, tails: list[Prefix]) -> int:
         shared = {id(segment) for kept in self._kept if kept.user is None for segment in kept.segments}
         return _bytes(tails, without=shared)
+
+
+def _replaces(new: Prefix, old: Prefix) -> bool:
+    """Whether `old` is of no more use: the same user's, and all of it stands in `new` (a shared one is kept to its own end)."""
+    if new.user != old.user or new.common(old.tokens) < len(old.tokens):
+        return False
+    return new.user is not None or len(new.tokens) == len(old.tokens)
 
 
 def _bytes(prefixes: list[Prefix], *, without: set[int] | None = None) -> int:

@@ -106,6 +106,7 @@ class Reader:
         return self._prefixes.shared(tokens)
 
     def _begin(self, prompt: Prompt, user: str | None) -> Working:
+        self._context.check_open()
         self.recall(prompt)
         prefix, length = self._prefixes.find(prompt.tokens, shared=prompt.shared, user=user)
         self._context.clear()
@@ -121,6 +122,8 @@ class Reader:
         return Working(list(prompt.tokens[:length]), min(prefix.exact, length))
 
     def _finish(self, working: Working, prompt: Prompt, user: str | None) -> None:
+        if self._context.closed:
+            return
         shared = self._keep_shared(working, prompt)
         if user is None or len(working.tokens) <= prompt.shared:
             return

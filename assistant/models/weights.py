@@ -118,6 +118,8 @@ class Weights:
 
     def tokenize(self, text: str, *, special: bool = False) -> list[int]:
         """Tokens of a text. With `special`, names like "<|im_end|>" become control tokens: only for a template's own text."""
+        if self.model is None:
+            raise ModelUnavailable(f"The model {self.name} was closed. Open the assistant again.")
         data = text.encode("utf-8", "replace")
         room = len(data) + 8
         while True:
