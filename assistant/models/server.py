@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any, Self
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
@@ -14,11 +13,12 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict
 
-from assistant.errors import ModelBusy, ModelUnavailable
+from assistant.errors import ModelUnavailable
 from assistant.models.context import Cancelled
 from assistant.models.sampling import Sampling
+from assistant.models.server_errors import server_errors, stop_if
+from assistant.models.server_replies import Echo, named, weigh
 from assistant.models.wire import Wire
-from graphs.errors import QuestionTooLong, TurnCancelled
 
 _TOP_LOGPROBS = 20
 _CHOICE_TOKENS = 32
@@ -113,21 +113,21 @@ class ServerChat(BaseChatModel):
         started = time.perf_counter()
         first: float | None = None
         finished = False
-        echo = _Echo(messages)
+        echo = Echo(messages)
         cancelled: Cancelled | None = kwargs.get("cancelled")
-        with self._errors(cancelled), self.wire.cut_by(cancelled) as sending:
+        with server_errors(self.address, cancelled), self.wire.cut_by(cancelled) as sending:
             sending()
             chunks = self.model._stream(messages, stop=stop, **self._request(messages, kwargs))
             try:
                 for chunk in chunks:
-                    _stop_if(cancelled)
+                    stop_if(cancelled)
                     finished = finished or bool((chunk.generation_info or {}).get("finish_reason"))
                     if chunk.text and first is None:
                         first = time.perf_counter() - started
                     yield _with_text(chunk, echo.without(str(chunk.text)), run_manager)
             finally:
                 chunks.close()  # closes the response, which tells the server to stop
-            _stop_if(cancelled)  # a connection that was cut can look like the end of an answer
+            stop_if(cancelled)  # a connection that was cut can look like the end of an answer
         if not finished:
             raise ModelUnavailable(f"The model server at {self.address} broke off in the middle of an answer. Ask again, or look at its log.")
         yield _last(echo.rest(), {"first_token_seconds": first})
@@ -178,7 +178,7 @@ class ServerChat(BaseChatModel):
         probabilities = weigh(choices, logprobs)
         if probabilities is None:
             reply, _ = self._once(messages, self._request(messages, {**asked, "max_tokens": _CHOICE_TOKENS}), cancelled)
-            probabilities = _named(choices, _Echo(messages).whole(str(reply.text)))
+            probabilities = named(choices, Echo(messages).whole(str(reply.text)))
         best = max(choices, key=lambda choice: probabilities[choice])
         metadata = {
             "model_name": self.model.model_name,
@@ -191,106 +191,11 @@ class ServerChat(BaseChatModel):
         self, messages: list[BaseMessage], request: dict[str, Any], cancelled: Cancelled | None
     ) -> tuple[AIMessage, Mapping[str, Any] | None]:
         """A whole answer, and the logarithms of its probabilities where the server gives them."""
-        with self._errors(cancelled), self.wire.cut_by(cancelled) as sending:
+        with server_errors(self.address, cancelled), self.wire.cut_by(cancelled) as sending:
             sending()
             reply = self.model._generate(messages, **request).generations[0]
-        _stop_if(cancelled)
+        stop_if(cancelled)
         return reply.message, (reply.generation_info or {}).get("logprobs")
-
-    @contextmanager
-    def _errors(self, cancelled: Cancelled | None) -> Iterator[None]:
-        """What can go wrong with a server, as this project's errors."""
-        import openai
-
-        transport = _transport_error()
-        try:
-            yield
-        except (openai.OpenAIError, transport) as error:
-            if cancelled is not None and cancelled.is_set():
-                raise TurnCancelled("The reader went away, so the model server was told to stop.") from error
-            raise self._explained(error) from error
-
-    def _explained(self, error: Exception) -> Exception:
-        import openai
-
-        at = f"The model server at {self.address}"
-        if isinstance(error, openai.APITimeoutError):
-            return ModelUnavailable(f"{at} did not answer in time. Raise model.server_timeout, or look whether it is overloaded.")
-        if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-            return ModelUnavailable(f"{at} refused the key. Set model.server_api_key.")
-        if isinstance(error, openai.NotFoundError):
-            return ModelUnavailable(f"{at} knows no such address or model ({error}). Check model.server_url and model.server_model.")
-        if isinstance(error, openai.RateLimitError) or (isinstance(error, openai.APIStatusError) and error.status_code == 503):
-            return ModelBusy(f"{at} is busy ({error}). Try again in a moment.")
-        if isinstance(error, openai.BadRequestError) and "context" in str(error).lower():
-            return QuestionTooLong(f"{at} cannot read so much at once ({error}). Shorten the question.")
-        if isinstance(error, openai.APIStatusError):
-            return ModelUnavailable(f"{at} answered with an error ({error}). Look at its log.")
-        return ModelUnavailable(
-            f"{at} cannot be reached, or broke off ({error}). Start it, or correct model.server_url, or leave that empty to use the local model."
-        )
-
-
-class _Echo:
-    """Takes the text to be continued off an answer, from a server that says it again instead of continuing it."""
-
-    def __init__(self, messages: Sequence[BaseMessage]) -> None:
-        self._opening = str(messages[-1].text) if messages and isinstance(messages[-1], AIMessage) else ""
-        self._seen = ""
-        self._open = bool(self._opening)
-
-    def without(self, text: str) -> str:
-        """The part of the next piece that may be shown."""
-        if not self._open:
-            return text
-        self._seen += text
-        if self._opening.startswith(self._seen):
-            return ""
-        self._open = False
-        return self._seen.removeprefix(self._opening)
-
-    def rest(self) -> str:
-        """What was held back at the end: nothing when it was the opening said again."""
-        held = self._seen if self._open and self._seen != self._opening else ""
-        self._open = False
-        return held
-
-    def whole(self, text: str) -> str:
-        """A whole answer without the opening."""
-        return text.removeprefix(self._opening)
-
-
-def weigh(choices: Sequence[str], logprobs: Mapping[str, Any] | None) -> dict[str, float] | None:
-    """Probabilities of choices from an OpenAI `logprobs` object; None when it does not tell them apart."""
-    content = (logprobs or {}).get("content") or []
-    if not content:
-        return None
-    weights = dict.fromkeys(choices, 0.0)
-    for candidate in content[0].get("top_logprobs") or [content[0]]:
-        token = str(candidate["token"]).strip()
-        meant = [choice for choice in choices if token and choice.strip().startswith(token)]
-        if len(meant) > 1:
-            return None
-        if meant:
-            weights[meant[0]] += math.exp(candidate["logprob"])
-    total = sum(weights.values())
-    return {choice: weight / total for choice, weight in weights.items()} if total else None
-
-
-def _named(choices: Sequence[str], text: str) -> dict[str, float]:
-    """1 for the choice that an answer names (the longest that it begins with, else that it holds); equal when it names none."""
-    said = text.strip().lower()
-    begun = [choice for choice in choices if said.startswith(choice.strip().lower())]
-    held = begun or [choice for choice in choices if choice.strip().lower() in said]
-    if not held:
-        return dict.fromkeys(choices, 1 / len(choices))
-    best = max(held, key=len)
-    return {choice: float(choice == best) for choice in choices}
-
-
-def _stop_if(cancelled: Cancelled | None) -> None:
-    if cancelled is not None and cancelled.is_set():
-        raise TurnCancelled("The reader went away, so the model server was told to stop.")
 
 
 def _with_text(chunk: ChatGenerationChunk, text: str, run_manager: CallbackManagerForLLMRun | None) -> ChatGenerationChunk:
@@ -314,12 +219,3 @@ def _as_chunk(message: AIMessage) -> ChatGenerationChunk:
             chunk_position="last",
         )
     )
-
-
-def _transport_error() -> type[Exception]:
-    """What the HTTP client under openai raises when a connection breaks: httpx2's since openai 3, httpx's before."""
-    try:
-        import httpx2 as http
-    except ModuleNotFoundError:
-        import httpx as http  # type: ignore[no-redef]
-    return http.TransportError
