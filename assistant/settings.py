@@ -130,7 +130,7 @@ class DocumentSettings(Section):
     chunk_tokens: int = Field(
         220, ge=50, le=500, description="Most tokens in a passage; the embedding model reads 256."
     )
-    passages: int = Field(5, ge=1, le=20, description="Passages an answer may stand on.")
+    passages: int = Field(4, ge=1, le=20, description="Passages an answer may stand on.")
 
 
 class ConversationSettings(Section):

@@ -8,6 +8,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langgraph.runtime import Runtime
 
 from graphs import prompts
+from graphs.evidence import parts
 from graphs.grounding import cite, sentences, stands_on_rows, support
 from graphs.recall import leans, previous_question
 from graphs.state import State
@@ -39,22 +40,23 @@ def _from_rows(state: State, turn: Turn, table: Table | None) -> dict[str, objec
     if table is None:
         turn.say(state["notice"] or "The database could not be asked.")
         return {"grounded": False}
-    if not table.rows or all(cell is None for row in table.rows for cell in row):
-        turn.say("Nothing in the database matches that.")
-    elif len(table.rows) > SPOKEN_ROWS or not _spoken(state, turn, table):
-        turn.say(listed(table))
+    _say_rows(state["question"], turn, table)
     return {"grounded": True}
 
 
-def _spoken(state: State, turn: Turn, table: Table) -> bool:
+def _say_rows(question: str, turn: Turn, table: Table) -> None:
+    if not table.rows or all(cell is None for row in table.rows for cell in row):
+        turn.say("Nothing in the database matches that.")
+    elif len(table.rows) > SPOKEN_ROWS or not _spoken(question, turn, table):
+        turn.say(listed(table))
+
+
+def _spoken(question: str, turn: Turn, table: Table) -> bool:
     """Put few rows into words; False when no sentence of the model stood on the rows."""
-    messages = [
-        SystemMessage(prompts.ROWS_SYSTEM),
-        HumanMessage(prompts.rows_question(question=state["question"], table=table)),
-    ]
+    messages = [SystemMessage(prompts.ROWS_SYSTEM), HumanMessage(prompts.rows_question(question=question, table=table))]
     shown = 0
     for sentence in sentences(turn.speaker.stream(messages, max_tokens=120)):
-        if stands_on_rows(sentence, table, state["question"]):
+        if stands_on_rows(sentence, table, question):
             turn.say((" " if shown else "") + sentence)
             shown += 1
     return shown > 0
@@ -84,42 +86,46 @@ def _text(cell: Value) -> str:
 
 
 def _from_passages(state: State, turn: Turn) -> dict[str, object]:
-    passages, question = state["passages"], state["question"]
+    passages = state["passages"]
     if not passages:
         turn.say("I found nothing about that in your documents.")
         return {"grounded": False}
-    earlier = previous_question(state["recent"]) if leans(question) else None
-    messages = [
-        SystemMessage(prompts.DOCUMENTS_SYSTEM),
-        HumanMessage(prompts.documents_question(question=question, passages=passages, earlier=earlier)),
-    ]
-    if turn.speaker.choose(messages, ["yes", "no"])["yes"] >= ENOUGH:
-        pieces = turn.speaker.stream([*messages, AIMessage("yes\n")], max_tokens=turn.bounds.max_tokens // 2)
-        context = f"{earlier} {question}" if earlier else question
-        citations = _say_supported(turn, pieces, passages, context, None)
-        if citations:
-            return {"citations": citations, "grounded": True}
-    turn.say(_not_found(passages))
-    return {"grounded": False}
+    earlier = previous_question(state["recent"]) if leans(state["question"]) else None
+    citations = _say_passages(state["question"], turn, passages, earlier)
+    if not citations:
+        turn.say(_not_found(passages))
+    return {"citations": citations, "grounded": bool(citations)}
+
+
+def _say_passages(question: str, turn: Turn, passages: Sequence[Passage], earlier: str | None) -> list[Citation]:
+    """Answer from passages where these hold the answer; no citations where they do not, and then nothing was said."""
+    human = HumanMessage(prompts.documents_question(question=question, passages=passages, earlier=earlier))
+    messages: list[BaseMessage] = [SystemMessage(prompts.DOCUMENTS_SYSTEM), human]
+    if turn.speaker.choose(messages, ["yes", "no"])["yes"] < ENOUGH:
+        return []
+    pieces = turn.speaker.stream([*messages, AIMessage("yes\n")], max_tokens=turn.bounds.max_tokens // 2)
+    return _say_supported(turn, pieces, passages, f"{earlier} {question}" if earlier else question, None)
 
 
 def _from_both(state: State, turn: Turn, table: Table) -> dict[str, object]:
     passages, question = state["passages"], state["question"]
-    messages: list[BaseMessage] = [
-        SystemMessage(prompts.BOTH_SYSTEM),
-        HumanMessage(prompts.documents_question(question=question, passages=passages, table=table)),
-    ]
-    pieces = turn.speaker.stream(messages, max_tokens=turn.bounds.max_tokens // 2)
-    citations = _say_supported(turn, pieces, passages, question, table)
-    if not turn.text:
-        turn.say(listed(table))
+    assert turn.services.database is not None  # it gave the rows
+    rows_part, passages_part = parts(question, turn.services.database.schema())
+    if rows_part != passages_part:
+        # Two short answers, each to its own question, are more than a small model makes of one long prompt.
+        _say_rows(rows_part, turn, table)
+        citations = _say_passages(passages_part, turn, passages, rows_part)
+    else:
+        human = HumanMessage(prompts.documents_question(question=question, passages=passages, table=table))
+        pieces = turn.speaker.stream(
+            [SystemMessage(prompts.BOTH_SYSTEM), human], max_tokens=turn.bounds.max_tokens // 2
+        )
+        citations = _say_supported(turn, pieces, passages, question, table)
+        if not turn.text:
+            turn.say(listed(table))
     if not citations:
-        # The rows were said; the passage that is nearest is quoted, so that the other half is answered too.
-        best = passages[0]
-        found = support(best.text, [best], question)
-        number = cite(citations, best, found.quote if found else best.text)
-        turn.say(f' The documents say: "{citations[number - 1].quote}" [{number}]')
-    return {"citations": citations, "grounded": True}
+        turn.say(f" {_not_found(passages)}")
+    return {"citations": citations, "grounded": bool(citations)}
 
 
 def _say_supported(
@@ -135,10 +141,12 @@ def _say_supported(
             turn.say(gap + sentence)
         elif found:
             number = cite(citations, passages[found.passage], found.quote)
-            turn.say(f"{gap}{sentence} [{number}]")
+            # A sentence that only says the question again ("Yes, you can …") cannot be checked: the passage's words can.
+            told = f'The documents say: "{found.quote}"' if found.echo else sentence
+            turn.say(f"{gap}{told} [{number}]")
         else:
             left_out += 1
-    if left_out and turn.text:
+    if left_out and citations:
         turn.say(" (I left out what the documents do not bear out.)")
     return citations
 

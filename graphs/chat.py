@@ -28,7 +28,10 @@ JOKES = (
 )
 
 
-_ABLE = re.compile(r"\b(what (all )?can you (do|help)|what do you do|how can you help|(what|which) (data|things|questions) can i ask)\b", re.IGNORECASE)
+_ABLE = re.compile(
+    r"\b(what (all )?can you (do|help)|what do you do|how can you help|(what|which) (data|things|questions) can i ask)\b",
+    re.IGNORECASE,
+)
 
 
 def chat(state: State, runtime: Runtime[Turn]) -> dict[str, object]:

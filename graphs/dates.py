@@ -10,18 +10,20 @@ _NAMED = re.compile(rf"\b(this|current|last|previous|past|next|coming)\s+({_UNIT
 _COUNTED = re.compile(rf"\b(?:last|past|previous)\s+(\d{{1,3}})\s+({_UNITS})s\b", re.IGNORECASE)
 _AGO = re.compile(rf"\b(\d{{1,3}})\s+({_UNITS})s?\s+ago\b", re.IGNORECASE)
 _DAY = re.compile(r"\b(today|yesterday|tomorrow|tonight)\b", re.IGNORECASE)
+_MONTHS = "january february march april may june july august september october november december".split()
+_CALENDAR = re.compile(rf"\b(?:in|during|of|for|from)\s+(?:({'|'.join(_MONTHS)})\s+)?((?:19|20)\d\d)\b", re.IGNORECASE)
 _NOW = re.compile(r"\b(now|currently|at the moment|so far|recent(ly)?|latest|overdue|ago|since|still)\b", re.IGNORECASE)
 
 _PER = re.compile(r"\b(?:per|by|each|every|for each)\s+(day|month|year)\b", re.IGNORECASE)
 _FORMATS = {
-    "sqlite": {"day": "date(its date column)", "month": "strftime('%Y-%m', its date column)", "year": "strftime('%Y', its date column)"},
-    "postgres": {"day": "its date column::date", "month": "to_char(its date column, 'YYYY-MM')", "year": "extract(year FROM its date column)"},
-    "mysql": {"day": "DATE(its date column)", "month": "DATE_FORMAT(its date column, '%Y-%m')", "year": "YEAR(its date column)"},
+    "sqlite": {"day": "date({0})", "month": "strftime('%Y-%m', {0})", "year": "strftime('%Y', {0})"},
+    "postgres": {"day": "{0}::date", "month": "to_char({0}, 'YYYY-MM')", "year": "extract(year FROM {0})"},
+    "mysql": {"day": "DATE({0})", "month": "DATE_FORMAT({0}, '%Y-%m')", "year": "YEAR({0})"},
 }
 
 
 def spoken(text: str, today: date) -> list[str]:
-    """What the time words of a text mean on a day, one line each: '"this year" is 2026-01-01 to 2026-12-31'."""
+    """What the time words of a text mean on a day, one line each: '"this year" is 2026-01-01 to 2026-12-31.'"""
     found = []
     for match in _NAMED.finditer(text):
         shift = {"this": 0, "current": 0, "next": 1, "coming": 1}.get(match[1].lower(), -1)
@@ -31,6 +33,9 @@ def spoken(text: str, today: date) -> list[str]:
     for match in _AGO.finditer(text):
         day = _back(today, match[2].lower(), int(match[1]))
         found.append(_line(match[0], day, day))
+    for match in _CALENDAR.finditer(text):
+        month = _MONTHS.index(match[1].lower()) if match[1] else 0
+        found.append(_line(match[0], *period(date(int(match[2]), month + 1, 1), "month" if match[1] else "year", 0)))
     for match in _DAY.finditer(text):
         day = today + timedelta(days={"yesterday": -1, "tomorrow": 1}.get(match[1].lower(), 0))
         found.append(_line(match[0], day, day))
@@ -39,11 +44,11 @@ def spoken(text: str, today: date) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def grouping(text: str, dialect: str) -> str | None:
-    """How the dialect groups by the month, year or day that a text asks for with "per" or "by"."""
+def grouping(text: str, dialect: str, column: str) -> str | None:
+    """How the dialect groups a date column by the day, month or year that a text asks for with "per" or "by"."""
     match = _PER.search(text)
     pattern = _FORMATS.get(dialect, {}).get(match[1].lower()) if match else None
-    return f'"{match[0].lower()}": GROUP BY {pattern}.' if match and pattern else None
+    return f'"{match[0].lower()}": select and GROUP BY {pattern.format(column)}.' if match and pattern else None
 
 
 def period(today: date, unit: str, shift: int) -> tuple[date, date]:

@@ -28,7 +28,8 @@ WEIGHTS: dict[str, dict[str, float]] = {
 }
 
 _TWOFOLD = re.compile(
-    r"\w+\W+\w+\W+\w+.*(?P<joint>,|;|\band\b)\s*(and\s+)?(also\s+)?(?P<rest>what|how|which|who|when|where|until|does|do|is|are|can|must)\b.*\?", re.IGNORECASE
+    r"\w+\W+\w+\W+\w+.*(?P<joint>,|;|\band\b)\s*(and\s+)?(also\s+)?(?P<rest>what|how|which|who|when|where|until|does|do|is|are|can|must)\b.*\?",
+    re.IGNORECASE,
 )
 _TOLD = re.compile(
     r"\b(remember|forget|memori[sz]e|keep in mind|bear in mind|note (that|down)|from now on|call me|(do|did) you (\w+ )?(know|remember)"
@@ -45,19 +46,33 @@ _TALK = re.compile(
 _PLAIN = frozenset("the a of is are in on for to and or by id name date code type key value number".split())
 
 
-def weigh(probabilities: Mapping[str, float], evidence: Mapping[str, float]) -> dict[str, float]:
-    """The model's probabilities with the evidence added as log-odds; they sum to 1."""
+FOLLOWING = 1.2
+"""Log-odds by which a follow-up stays on the route of the turn before it."""
+
+
+def weigh(
+    probabilities: Mapping[str, float], evidence: Mapping[str, float], following: str | None = None
+) -> dict[str, float]:
+    """The model's probabilities with the evidence added as log-odds; they sum to 1.
+
+    `following` is the route of the turn before, where the question leans on it.
+    """
     odds = {
-        route: TEMPERATURE * math.log(max(p, 1e-4)) + sum(strength * WEIGHTS[kind].get(route, 0.0) for kind, strength in evidence.items())
+        route: TEMPERATURE * math.log(max(p, 1e-4))
+        + sum(strength * WEIGHTS[kind].get(route, 0.0) for kind, strength in evidence.items())
         for route, p in probabilities.items()
     }
+    if following in odds:
+        odds[following] += FOLLOWING
     highest = max(odds.values())
     raised = {route: math.exp(value - highest) for route, value in odds.items()}
     total = sum(raised.values())
     return {route: value / total for route, value in raised.items()}
 
 
-def gather(question: str, *, schema: Schema | None, values: list[ValueMatch], nearest: list[Passage]) -> dict[str, float]:
+def gather(
+    question: str, *, schema: Schema | None, values: list[ValueMatch], nearest: list[Passage]
+) -> dict[str, float]:
     """How strong each kind of evidence is for a question."""
     similarity = nearest[0].similarity if nearest else 0.0
     known = min(len(_stems(question) & schema_words(schema)), 3) if schema else 0

@@ -28,11 +28,15 @@ _ENDINGS = ("ations", "ation", "ings", "ing", "ies", "ied", "ed", "es", "s", "ly
 
 @dataclass(frozen=True)
 class Support:
-    """How well the best passage carries a sentence: `share` of its content words, and the passage's own words."""
+    """How well the best passage carries a sentence: `share` of its content words, and the passage's own words.
+
+    `echo`: the sentence brings no content word that the question does not have.
+    """
 
     passage: int
     share: float
     quote: str
+    echo: bool = False
 
 
 def sentences(pieces: Iterable[str]) -> Iterator[str]:
@@ -108,7 +112,7 @@ def support(sentence: str, passages: Sequence[Passage], question: str) -> Suppor
             continue
         weight = share + len(own & there) / (len(own) or 1) + 0.01 * len(said & there)
         if best is None or weight > best.share:
-            best = Support(n, weight, quote(passage, said, asked))
+            best = Support(n, weight, quote(passage, said, asked), echo=not own)
     return best
 
 

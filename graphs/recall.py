@@ -12,7 +12,7 @@ from stores.values import Message, Passage
 
 # Words by which a question leans on the one before it.
 _LEANING = re.compile(
-    r"^\s*(and|but|so|or|then|also|what about|how about|which of|only)\b|\b(it|its|that|this|those|these|them|they|their|he|she|his|her|ones?|there|same|instead|previous|above)\b",
+    r"^\s*(and|but|so|or|then|also|what about|how about|which of|only)\b|\b(it|its|that|this(?!\s+(year|month|week|quarter|morning|afternoon|evening))|those|these|them|they|their|he|she|his|her|ones?|there|same|instead|previous|above)\b",
     re.IGNORECASE,
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Literal, cast
 
@@ -15,6 +16,7 @@ from graphs.recall import leans, previous_question
 from graphs.state import State
 from graphs.turn import Turn
 from graphs.values import ROUTES, Route
+from stores.values import Message
 
 OUTLINE = 40
 """Documents that the relevance agent is told of."""
@@ -30,13 +32,19 @@ def relevance(state: State, runtime: Runtime[Turn]) -> State:
         said = turn.speaker.choose(messages(state, turn), routes)
         schema = turn.services.database.schema() if turn.services.database else None
         evidence = gather(state["question"], schema=schema, values=state["values"], nearest=state["nearest"])
-        found = weigh(said, evidence)
+        found = weigh(said, evidence, previous_route(state["recent"]) if leans(state["question"]) else None)
         ranked = sorted(found, key=lambda r: found[r], reverse=True)
         best, second = cast(Route, ranked[0]), cast(Route, ranked[1])
         detail.append(f"{best} ({found[best]:.0%})")
         close = found[best] - found[second] < turn.bounds.clarify
         doubt: list[Route] = [best, second] if close and {best, second} == {"sql", "documents"} else []
         return {"question": state["question"], "route": best, "doubt": doubt}
+
+
+def previous_route(recent: list[Message]) -> str | None:
+    """The route of the last answer in this conversation."""
+    answers = [m.answer for m in recent if m.answer]
+    return str(json.loads(answers[-1])["route"]) if answers else None
 
 
 def possible(turn: Turn) -> list[Route]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from datetime import date
 from itertools import pairwise
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
@@ -21,6 +22,7 @@ from stores.errors import DatabaseUnavailable, QueryRejected, QueryTimeout
 from stores.values import Message, Schema, Table, TableInfo
 
 _SELF = re.compile(r"\b(i|me|my|mine|myself|i'm|i've)\b", re.IGNORECASE)
+_DATES = re.compile("date|time", re.IGNORECASE)
 _FENCE = "```"
 SCHEMA_TABLES = 40
 """Most tables shown to the model at once; those that share words with the question come first."""
@@ -58,11 +60,16 @@ def sql(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
 def _write_and_run(state: State, turn: Turn, database: Database) -> dict[str, object]:
     schema = database.schema()
     messages = prompt(state, turn, schema)
+    last, anew = len(messages) - 1, False
     attempts: list[Attempt] = []
     for _ in range(turn.bounds.repairs + 1):
         query = write(turn, messages)
         if any(attempt.sql == query for attempt in attempts):
-            break  # the model says the same again: another try would cost time and bring nothing
+            # The model says the same again. Once more from the question alone, where something stood before it.
+            if last == 1 or anew:
+                break
+            messages, anew = [messages[0], *messages[last : last + 1]], True
+            continue
         table, problem = _run(query, turn, database)
         attempts.append(Attempt(query, problem))
         if problem and asks_to_write(query):
@@ -97,14 +104,34 @@ def prompt(state: State, turn: Turn, schema: Schema) -> list[BaseMessage]:
     earlier = earlier_queries(state["recent"])[-2:] if leans(question) else []
     for asked, query in earlier:
         shown += [HumanMessage(asked), AIMessage(fenced(query))]
+    before = earlier[-1][0] if earlier else None
     human = prompts.sql_question(
         question=question,
-        dates=[*spoken(question, turn.today), *filter(None, [grouping(question, schema.dialect)])],
+        dates=dates(f"{before or ''} {question}", schema, turn.today),
         own_row=own_row(turn, question),
         values=state["values"],
-        follows=bool(earlier),
+        before=before,
     )
     return [system, *shown, HumanMessage(human)]
+
+
+def dates(question: str, schema: Schema, today: date) -> list[str]:
+    """What the question's time words mean, and how to group by them; nothing where no column holds dates."""
+    if not any(_DATES.search(column.type) for table in schema.tables for column in table.columns):
+        return []
+    how = grouping(question, schema.dialect, date_column(question, schema))
+    return [*spoken(question, today), *([how] if how else [])]
+
+
+def date_column(question: str, schema: Schema) -> str:
+    """The date column that a question is most likely about: the first one of a table that it names."""
+    asked = {_stem(word) for word in re.findall(r"\w+", question.lower())}
+    for table in schema.tables:
+        if asked & {_stem(part) for part in re.split(r"[_\W]+", table.name.lower())}:
+            for column in table.columns:
+                if _DATES.search(column.type):
+                    return f"{prompts.quoted(table.name)}.{prompts.quoted(column.name)}"
+    return "the date column"
 
 
 def linked(schema: Schema, state: State) -> Sequence[TableInfo]:

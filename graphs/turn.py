@@ -79,7 +79,7 @@ class Bounds:
 
     recent_turns: int = 6
     memories: int = 5
-    passages: int = 5
+    passages: int = 4
     repairs: int = 3
     clarify: float = 0.1
     max_tokens: int = 512

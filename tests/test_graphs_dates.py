@@ -22,7 +22,8 @@ TODAY = date(2026, 11, 21)  # a Saturday
         ("yesterday", ['"yesterday" is 2026-11-20.']),
         ("what is overdue now", ["Today is 2026-11-21."]),
         ("my last repair", []),
-        ("in March 2025", []),
+        ("sales in March 2025", ['"in march 2025" is 2025-03-01 to 2025-03-31.']),
+        ("How many left in 2024?", ['"in 2024" is 2024-01-01 to 2024-12-31.']),
     ],
 )
 def test_time_words_become_dates(text: str, expected: list[str]) -> None:

@@ -44,8 +44,8 @@ class FakeDatabase:
     ran: list[str] = field(default_factory=list)
 
     def schema(self) -> Schema:
-        columns = (ColumnInfo("id", "INTEGER", primary_key=True), ColumnInfo("city", "TEXT"))
-        return Schema("sqlite", (TableInfo("members", columns, ((1, "Porto"), (2, "Ghent")), 2),), "f1")
+        columns = (ColumnInfo("id", "INTEGER", primary_key=True), ColumnInfo("city", "TEXT"), ColumnInfo("joined_on", "DATE"))
+        return Schema("sqlite", (TableInfo("members", columns, ((1, "Porto", "2025-01-02"), (2, "Ghent", "2025-03-04")), 2),), "f1")
 
     def run(self, sql: str, *, user: str | None = None) -> Table:
         self.ran.append(sql)
@@ -242,7 +242,7 @@ def test_it_does_not_know_what_no_passage_says() -> None:
 def test_both_says_rows_and_passages() -> None:
     query = "SELECT city FROM members"
     bench = Bench({query: Table(("city",), (("Porto",),))})
-    bench.model.pick("both").say(query, "Your city is Porto. Every repair carries a warranty of 24 months.")
+    bench.model.pick("both", "yes").say(query, "Your city is Porto.", "Every repair carries a warranty of 24 months.")
     state = bench.ask("Where do I live and how long is the warranty?")
     assert bench.text == "Your city is Porto. Every repair carries a warranty of 24 months. [1]"
     assert state["sql"] == query
