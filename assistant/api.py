@@ -63,7 +63,7 @@ class Conversations:
     def delete(self, id: str, *, user: str = "local") -> None:  # noqa: A002
         """Delete a conversation with everything the graph kept of it. Raises `NotFound`."""
         self._history.delete(id, user=user)
-        self._turns.forget(id)
+        self._turns.forget(id, user)
 
     def export(self, id: str, *, user: str = "local", format: Literal["markdown", "json"] = "markdown") -> str:  # noqa: A002
         """A conversation as text. Raises `NotFound`."""

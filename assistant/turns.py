@@ -6,11 +6,11 @@ import threading
 import uuid
 from collections import defaultdict
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import date
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Command
 
 from assistant.serialise import answer_to_json
@@ -147,11 +147,12 @@ class Turns:
             found.append(prompts.sql_system(schema=schema, tables=schema.tables))
         return [*found, prompts.ROWS_SYSTEM, prompts.DOCUMENTS_SYSTEM, prompts.CHAT_SYSTEM]
 
-    def forget(self, conversation: str) -> None:
-        """Drop what the graph keeps of a conversation."""
+    def forget(self, conversation: str, user: str) -> None:
+        """Drop what the graph keeps of a conversation, and what the model has read of this user's."""
         saver = self._parts.graph.checkpointer
-        with suppress(AttributeError):  # a graph without a checkpointer keeps nothing
-            saver.delete_thread(conversation)  # type: ignore[union-attr]
+        if isinstance(saver, BaseCheckpointSaver):
+            saver.delete_thread(conversation)
+        self._parts.models.forget(user)
 
 
 def _title(question: str) -> str:

@@ -80,6 +80,12 @@ class Models:
                 self._chat = load_chat(settings, path, prefixes=self._prefixes)
             return self._chat
 
+    def forget(self, user: str) -> None:
+        """Drop what the language model keeps of a user's conversations in memory."""
+        with self._lock:
+            if hasattr(self._chat, "forget"):
+                self._chat.forget(user)
+
     def embedder(self) -> OnnxEmbedder:
         """The embedding model."""
         with self._lock:

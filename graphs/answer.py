@@ -29,7 +29,7 @@ def answer(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
     turn = runtime.context
     with turn.step("answer"):
         table, passages = state["table"], state["passages"]
-        if state["route"] == "both" and table is not None and table.rows and passages:
+        if state["route"] == "both" and table is not None and passages:
             return _from_both(state, turn, table)
         if state["route"] in ("sql", "both") and (table is not None or not passages):
             return _from_rows(state, turn, table)
@@ -90,7 +90,8 @@ def _from_passages(state: State, turn: Turn) -> dict[str, object]:
     if not passages:
         turn.say("I found nothing about that in your documents.")
         return {"grounded": False}
-    earlier = previous_question(state["recent"]) if leans(state["question"]) else None
+    before = previous_question(state["recent"]) if leans(state["question"]) else None
+    earlier = f"The question before: {before}" if before else None
     citations = _say_passages(state["question"], turn, passages, earlier)
     if not citations:
         turn.say(_not_found(passages))
@@ -114,7 +115,8 @@ def _from_both(state: State, turn: Turn, table: Table) -> dict[str, object]:
     if rows_part != passages_part:
         # Two short answers, each to its own question, are more than a small model makes of one long prompt.
         _say_rows(rows_part, turn, table)
-        citations = _say_passages(passages_part, turn, passages, rows_part)
+        # What the rows said is known to the second: "which tier do I have, and what does it include?"
+        citations = _say_passages(passages_part, turn, passages, f"It is known that: {''.join(turn.text)}")
     else:
         human = HumanMessage(prompts.documents_question(question=question, passages=passages, table=table))
         pieces = turn.speaker.stream(
