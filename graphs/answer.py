@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
@@ -16,12 +17,17 @@ from graphs.turn import Turn
 from graphs.values import Citation
 from stores.values import Passage, Table, Value
 
-ENOUGH = 0.35
+ENOUGH = 0.25
 """Least probability that the passages hold the answer; below it the assistant says that it did not find it."""
 SPOKEN_ROWS = 3
 """Results of at most this many rows are put into words by the model; longer ones by a template."""
 LISTED_ROWS = 10
 """Rows that the template names; the table shows them all."""
+
+_PREAMBLE = re.compile(
+    r"^(according to the (passages?|documents?),?\s+|the (passages?|documents?|rows) (states?|says?|mentions?)( that|:)?\s+)",
+    re.IGNORECASE,
+)
 
 
 def answer(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
@@ -136,7 +142,8 @@ def _say_supported(
     """Show the sentences that stand on a passage (cited) or on the rows; leave out the others, and say so."""
     citations: list[Citation] = []
     left_out = 0
-    for sentence in sentences(pieces):
+    for written in sentences(pieces):
+        sentence = _without_preamble(written)
         found = support(sentence, passages, question)
         gap = " " if turn.text else ""
         if table is not None and stands_on_rows(sentence, table, question) and _names_a_cell(sentence, table):
@@ -151,6 +158,12 @@ def _say_supported(
     if left_out and citations:
         turn.say(" (I left out what the documents do not bear out.)")
     return citations
+
+
+def _without_preamble(sentence: str) -> str:
+    """The sentence without "The passage states that": which passage it is, the citation says."""
+    rest = _PREAMBLE.sub("", sentence)
+    return rest[:1].upper() + rest[1:]
 
 
 def _names_a_cell(sentence: str, table: Table) -> bool:

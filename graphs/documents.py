@@ -31,6 +31,6 @@ def _found(state: State, turn: Turn) -> list[Passage]:
     if part == state["question"]:
         return nearest
     # The part alone may lack the word that the whole names ("… does it include?"), so both searches count.
-    both = zip(search(turn, part), nearest, strict=False)
+    both = zip(nearest, search(turn, part), strict=False)
     unique = {passage.id: passage for pair in both for passage in pair}
     return list(unique.values())[: turn.bounds.passages]
