@@ -76,7 +76,7 @@ def _table_line(table: TableInfo) -> str:
     return f"{table.name} ({columns})"
 
 
-SQL_SYSTEM = """You write {dialect} queries. Answer each question with one SELECT statement over this database and nothing else. Select exactly what is asked for, people and things by their names, not their ids; for a thing as a whole (such as the latest order) all of its own columns.
+SQL_SYSTEM = """You write {dialect} queries. Answer each question with one SELECT statement over this database and nothing else. Select exactly what is asked for, people and things by their names, not their ids. When a record itself is asked for ("my last order"), select its columns with *.
 
 {schema}"""
 
@@ -127,7 +127,7 @@ def sql_question(
     """
     lines = [*dates]
     if own_row:
-        lines.append(f'"I", "me" and "my" mean the row with {own_row}.')
+        lines.append(f'"I", "me" and "my" mean {own_row}.')
     lines += [f"{quoted(v.table)}.{quoted(v.column)} has the value '{v.value}'." for v in values]
     asked = f"{question} (This goes on from: {before} Keep its conditions.)" if before else question
     return "\n".join([*lines, asked])

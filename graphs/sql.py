@@ -108,7 +108,7 @@ def prompt(state: State, turn: Turn, schema: Schema) -> list[BaseMessage]:
     human = prompts.sql_question(
         question=question,
         dates=dates(f"{before or ''} {question}", schema, turn.today),
-        own_row=own_row(turn, question),
+        own_row=own_row(turn, question, schema),
         values=state["values"],
         before=before,
     )
@@ -156,13 +156,19 @@ def _stem(word: str) -> str:
     return word[:-1] if word.endswith("s") and len(word) > 3 else word
 
 
-def own_row(turn: Turn, question: str) -> str | None:
-    """How "my" is to be read: the asking user's own row, where the workspace says which that is."""
+def own_row(turn: Turn, question: str, schema: Schema) -> str | None:
+    """How "my" is to be read: the asking user's own row, where the workspace says which that is.
+
+    The columns that refer to it are named too: it saves the query a join, and the model a chance to err.
+    """
     column = turn.services.user_column
     if not column or turn.user == "local" or not _SELF.search(question):
         return None
     value = turn.user if re.fullmatch(r"-?\d{1,18}", turn.user) else "'" + turn.user.replace("'", "''") + "'"
-    return f"{column} = {value}"
+    same = [
+        f"{t.name}.{c.name}" for t in schema.tables for c in t.columns if (c.references or "").lower() == column.lower()
+    ]
+    return f"{column} = {value}" + (f", which is also {', '.join(same[:6])}" if same else "")
 
 
 def earlier_queries(recent: Sequence[Message]) -> list[tuple[str, str]]:
