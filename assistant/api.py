@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -14,6 +16,7 @@ from assistant.settings import Settings
 from assistant.stream import Stream
 from assistant.turns import Turns
 from assistant.wiring import Models, assemble, database_name, open_database, workspace_database
+from graphs.errors import TurnCancelled
 from graphs.values import Answer, Done, Event
 from stores.errors import AssistantError
 from stores.values import Conversation, Example, Feedback, IngestProgress, Message
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from stores.documents import Documents
     from stores.examples import Examples
     from stores.memories import Memories
+
+log = logging.getLogger(__name__)
 
 USERS = 200
 """Most users offered by `users()`."""
@@ -85,6 +90,7 @@ class Assistant:
         self.settings = settings or Settings()
         self._today = today
         self._own_models = models is None
+        self._closing = threading.Event()
         home = Home(self.settings.home)
         try:
             self._models = models or Models(
@@ -105,6 +111,7 @@ class Assistant:
 
     def close(self) -> None:
         """Close the stores and free the model."""
+        self._closing.set()
         self._parts.close()
         if self._own_models:
             self._models.close()
@@ -218,7 +225,21 @@ class Assistant:
         chat = self._models.chat()
         if hasattr(chat, "warm"):
             for system in self._turns.prefixes():
-                chat.warm(system)
+                # Between two prefixes a question gets its turn; `close` ends the reading.
+                chat.warm(system, cancelled=self._closing)
+
+    def load_soon(self) -> None:
+        """`load` in the background; what goes wrong is logged, and said again to whoever asks the first question."""
+
+        def load() -> None:
+            try:
+                self.load()
+            except TurnCancelled:
+                pass  # closed meanwhile
+            except AssistantError as error:
+                log.warning("%s", error)
+
+        threading.Thread(target=load, name="load", daemon=True).start()
 
     def state(self) -> State:
         """What the assistant runs on."""

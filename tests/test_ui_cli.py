@@ -95,6 +95,9 @@ class Scripted:
     def prepare(self, progress: Any = None, ingesting: Any = None) -> None:
         self.prepared = True
 
+    def load_soon(self) -> None:
+        pass
+
     def stream(self, question: str, **who: Any) -> Events:
         self.questions.append((question, who))
         answer = Scripted.script.pop(0) if Scripted.script else ANSWER

@@ -76,6 +76,7 @@ def _open_page(session: Session, options: dict[str, object]) -> None:
     with session.assistant(prepare=True, **({"page": page} if page else {})) as opened:
         from ui.server import serve
 
+        opened.load_soon()  # the page is there first
         serve(opened, host=opened.settings.page.host, port=opened.settings.page.port)
 
 
