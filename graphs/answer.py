@@ -71,8 +71,14 @@ def _spoken(question: str, turn: Turn, table: Table) -> bool:
 def listed(table: Table) -> str:
     """Rows in words without a model: "I found 3: Anna (12), Ben (9), Cleo (7)."."""
     if len(table.rows) == 1:
-        pairs = [f"{name}: {_text(cell)}" for name, cell in zip(table.columns, table.rows[0], strict=True)]
-        return f"{_text(table.rows[0][0])}." if len(pairs) == 1 else "; ".join(pairs) + "."
+        cells = dict(zip(table.columns, table.rows[0], strict=True))
+        # Of a whole record nobody wants the keys and the empty fields read out; the table has them.
+        telling = {
+            name: cell for name, cell in cells.items() if cell is not None and not name.lower().endswith("id")
+        } or cells
+        if len(telling) == 1:
+            return f"{_text(next(iter(telling.values())))}."
+        return "; ".join(f"{name.replace('_', ' ')}: {_text(cell)}" for name, cell in telling.items()) + "."
     shown = ", ".join(_row(row) for row in table.rows[:LISTED_ROWS])
     count = f"more than {len(table.rows)}" if table.truncated else str(len(table.rows))
     if len(table.rows) > LISTED_ROWS:

@@ -108,7 +108,7 @@ def prompt(state: State, turn: Turn, schema: Schema) -> list[BaseMessage]:
     human = prompts.sql_question(
         question=question,
         dates=dates(f"{before or ''} {question}", schema, turn.today),
-        own_row=own_row(turn, question, schema),
+        own_row=own_row(turn, f"{before or ''} {question}", schema),
         values=state["values"],
         before=before,
     )
