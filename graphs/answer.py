@@ -10,7 +10,7 @@ from langgraph.runtime import Runtime
 
 from graphs import prompts
 from graphs.evidence import parts
-from graphs.grounding import cite, sentences, stands_on_rows, support
+from graphs.grounding import Support, cite, sentences, stands_on_rows, support, words
 from graphs.recall import leans, previous_question
 from graphs.state import State
 from graphs.turn import Turn
@@ -23,6 +23,11 @@ SPOKEN_ROWS = 3
 """Results of at most this many rows are put into words by the model; longer ones by a template."""
 LISTED_ROWS = 10
 """Rows that the template names; the table shows them all."""
+
+QUOTED_WORDS = 40
+"""The longest passage sentence that is quoted within the answer; the citation always has it."""
+TELLING = 3
+"""A quotation is worth its place when it brings at least so many content words that the answer lacks."""
 
 _PREAMBLE = re.compile(
     r"^(according to the (passages?|documents?),?\s+|the (passages?|documents?|rows) (states?|says?|mentions?)( that|:)?\s+)",
@@ -147,7 +152,7 @@ def _say_supported(
 ) -> list[Citation]:
     """Show the sentences that stand on a passage (cited) or on the rows; leave out the others, and say so."""
     citations: list[Citation] = []
-    left_out = 0
+    left_out, quoted = 0, False
     for written in sentences(pieces):
         sentence = _without_preamble(written)
         found = support(sentence, passages, question)
@@ -156,14 +161,25 @@ def _say_supported(
             turn.say(gap + sentence)
         elif found:
             number = cite(citations, passages[found.passage], found.quote)
-            # A sentence that only says the question again ("Yes, you can …") cannot be checked: the passage's words can.
-            told = f'The documents say: "{found.quote}"' if found.echo else sentence
-            turn.say(f"{gap}{told} [{number}]")
+            turn.say(f"{gap}{_told(sentence, found, question, quoting=not quoted)} [{number}]")
+            quoted = True
         else:
             left_out += 1
     if left_out and citations:
         turn.say(" (I left out what the documents do not bear out.)")
     return citations
+
+
+def _told(sentence: str, found: Support, question: str, *, quoting: bool) -> str:
+    """A sentence as it is shown: with the passage's own words where these say more."""
+    if found.echo:
+        # What only says the question again ("Yes, you can …") cannot be checked: the passage's words can.
+        return f'The documents say: "{found.quote}"'
+    more = words(found.quote) - words(sentence) - words(question)
+    plain = "|" not in found.quote and len(found.quote.split()) <= QUOTED_WORDS
+    if quoting and plain and len(more) >= TELLING:
+        return f'{sentence} In the document\'s words: "{found.quote}"'
+    return sentence
 
 
 def _without_preamble(sentence: str) -> str:

@@ -21,7 +21,7 @@ _STOP = frozenset(
 )
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d+(?:[.,]\d+)*")
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:[.,]\d+)*")
-_SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]?[A-Z0-9À-Þ])|\n+")
+_SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]?[A-Z0-9À-Þ])|\n{2,}|\n(?=[\W\dA-ZÀ-Þ])")
 _ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|Mr|Mrs|Ms|Dr|St|No|vs|approx|cf|U\.S|[A-Z])\.$")
 _ENDINGS = ("ations", "ation", "ings", "ing", "ies", "ied", "ed", "es", "s", "ly")
 
@@ -121,9 +121,10 @@ def quote(passage: Passage, said: set[str], asked: set[str]) -> str:
 
     def shared(candidate: str) -> tuple[float, int]:
         there = words(candidate)
-        return len((said - asked) & there) + 0.5 * len(asked & there), -len(candidate)
+        return len(said & there) + 0.3 * len((asked - said) & there), -len(candidate)
 
-    return max(split(passage.text) or [passage.text], key=shared)
+    best = max(split(passage.text) or [passage.text], key=shared)
+    return " ".join(best.split())  # a line break of the page is not part of what it says
 
 
 def stands_on_rows(sentence: str, table: Table, question: str) -> bool:

@@ -29,6 +29,7 @@ def test_a_sentence_is_released_when_the_next_begins() -> None:
         ("It costs 1,250.50 euros. Ask Dr. Berg.", ["It costs 1,250.50 euros.", "Ask Dr. Berg."]),
         ("", []),
         ("- a\n- b", ["- a", "- b"]),
+        ("Bring the bike\nwithin 14 days.\nThen wait.", ["Bring the bike\nwithin 14 days.", "Then wait."]),
     ],
 )
 def test_split(text: str, expected: list[str]) -> None:

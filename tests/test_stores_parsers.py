@@ -16,6 +16,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from stores.errors import DocumentUnreadable
 from stores.parsers import Section, parse, read
+from stores.parsers.pages import _unwrapped
 
 
 def pdf_bytes(*pages: str) -> bytes:
@@ -241,3 +242,15 @@ def test_embedded_pictures_are_not_words() -> None:
     (section,) = parse(text.encode(), "a.md")
     assert len(section.text) < 100
     assert section.text.endswith("after.")
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("together with the number of\nthe invoice. You need\nno appointment.", "together with the number of the invoice. You need no appointment."),
+        ("Wear parts\n3 months\nOther parts", "Wear parts\n3 months\nOther parts"),
+        ("What is not covered:\n–\ndamage from accidents;\n–\nraces", "What is not covered:\n–\ndamage from accidents;\n–\nraces"),
+    ],
+)
+def test_the_width_of_a_page_does_not_cut_a_sentence(page: str, text: str) -> None:
+    assert _unwrapped(page) == text

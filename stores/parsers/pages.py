@@ -18,6 +18,14 @@ _MALFORMED = (
     OSError, EOFError, MemoryError, zlib.error, struct.error,
 )  # fmt: skip
 
+# A line that ends within a sentence, and goes on in small letters on the next.
+_WRAP = re.compile(r"(?<=[^\s.!?:;|–•*-])\n(?=[a-zß-ÿ])")
+
+
+def _unwrapped(text: str) -> str:
+    """The text without the line breaks that only the width of the page made: a sentence is quoted whole."""
+    return _WRAP.sub(" ", text)
+
 
 def parse_pdf(data: bytes, name: str, *, max_pages: int, max_characters: int = 20_000_000, seconds: float = 300.0) -> list[Section]:
     """A section a page. A file without text is refused: it is pictures of pages."""
@@ -37,7 +45,7 @@ def parse_pdf(data: bytes, name: str, *, max_pages: int, max_characters: int = 2
         if pages > max_pages:
             raise DocumentUnreadable(f"{name} has {pages} pages, more than the {max_pages} allowed; split it, or raise documents.max_pages")
         for number, page in enumerate(reader.pages, start=1):
-            text = re.sub(r"[ \t]+\n", "\n", page.extract_text()).strip()
+            text = _unwrapped(re.sub(r"[ \t]+\n", "\n", page.extract_text()).strip())
             characters += len(text)
             if characters > max_characters or time.monotonic() > deadline:
                 raise DocumentUnreadable(f"{name} holds more text than can be read in {seconds:.0f} s; split it")
