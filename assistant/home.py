@@ -55,10 +55,6 @@ class Home:
             raise StoreUnavailable(f"{file} cannot be read or written: {error}") from error
 
     @property
-    def models(self) -> Path:
-        return self.path / "models"
-
-    @property
     def prefixes(self) -> Path:
         return self.path / "prefixes"
 

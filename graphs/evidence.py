@@ -104,12 +104,13 @@ def schema_words(schema: Schema) -> set[str]:
     """The words that name tables and columns, without those that stand everywhere."""
     names = [name for table in schema.tables for name in (table.name, *(column.name for column in table.columns))]
     parts = (part for name in names for part in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name.replace("_", " ")))
-    return {_stem(part.lower()) for part in parts} - _PLAIN
+    return {stem(part.lower()) for part in parts} - _PLAIN
 
 
 def _stems(text: str) -> set[str]:
-    return {_stem(word) for word in re.findall(r"[a-z]+", text.lower())}
+    return {stem(word) for word in re.findall(r"[a-z]+", text.lower())}
 
 
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
+    """A word without the s of its plural."""
     return word[:-1] if word.endswith("s") and len(word) > 3 else word

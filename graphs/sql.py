@@ -13,7 +13,7 @@ from langgraph.runtime import Runtime
 
 from graphs import prompts
 from graphs.dates import grouping, spoken
-from graphs.evidence import parts
+from graphs.evidence import parts, stem
 from graphs.recall import leans
 from graphs.state import State
 from graphs.turn import Database, Turn
@@ -125,9 +125,9 @@ def dates(question: str, schema: Schema, today: date) -> list[str]:
 
 def date_column(question: str, schema: Schema) -> str:
     """The date column that a question is most likely about: the first one of a table that it names."""
-    asked = {_stem(word) for word in re.findall(r"\w+", question.lower())}
+    asked = {stem(word) for word in re.findall(r"\w+", question.lower())}
     for table in schema.tables:
-        if asked & {_stem(part) for part in re.split(r"[_\W]+", table.name.lower())}:
+        if asked & {stem(part) for part in re.split(r"[_\W]+", table.name.lower())}:
             for column in table.columns:
                 if _DATES.search(column.type):
                     return f"{prompts.quoted(table.name)}.{prompts.quoted(column.name)}"
@@ -138,22 +138,18 @@ def linked(schema: Schema, state: State) -> Sequence[TableInfo]:
     """The tables to show: all, or of a large schema those whose names and columns the question uses."""
     if len(schema.tables) <= SCHEMA_TABLES:
         return schema.tables
-    words = {_stem(word) for word in re.findall(r"\w+", state["question"].lower())}
+    words = {stem(word) for word in re.findall(r"\w+", state["question"].lower())}
     named = {value.table for value in state["values"]}
 
     def score(table: TableInfo) -> float:
-        parts = {_stem(p) for p in re.split(r"[_\W]+", table.name.lower())}
-        columns = {_stem(p) for c in table.columns for p in re.split(r"[_\W]+", c.name.lower())}
+        parts = {stem(p) for p in re.split(r"[_\W]+", table.name.lower())}
+        columns = {stem(p) for c in table.columns for p in re.split(r"[_\W]+", c.name.lower())}
         return 3 * len(words & parts) + len(words & columns) + 5 * (table.name in named)
 
     best = sorted(schema.tables, key=lambda t: (-score(t), t.name))[: SCHEMA_TABLES // 2]
     names = {t.name for t in best}
     names |= {c.references.rsplit(".", 1)[0] for t in best for c in t.columns if c.references}
     return [t for t in schema.tables if t.name in names][:SCHEMA_TABLES]
-
-
-def _stem(word: str) -> str:
-    return word[:-1] if word.endswith("s") and len(word) > 3 else word
 
 
 def own_row(turn: Turn, question: str, schema: Schema) -> str | None:

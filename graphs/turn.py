@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -128,8 +128,3 @@ class Turn:
         self.meter.first_token()
         self.text.append(piece)
         self.emit(Token(piece))
-
-    def say_all(self, pieces: Sequence[str]) -> None:
-        """Show several pieces."""
-        for piece in pieces:
-            self.say(piece)
