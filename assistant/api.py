@@ -8,7 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from assistant.home import Home
 from assistant.sample import workspace
@@ -103,7 +103,7 @@ class Assistant:
         self._turns = Turns(self._parts, self.settings, today)
         self.conversations = Conversations(self._turns, self._parts.history)
 
-    def __enter__(self) -> Assistant:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

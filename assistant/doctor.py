@@ -78,9 +78,8 @@ def _processor(settings: Settings) -> Check:
 def _memory(settings: Settings) -> Check:
     found = machine.memory()
     needed = _memory_needed(settings)
-    usable = found.total if found.available is None else found.available
-    detail = f"{readable(found.total)}" + (f", {readable(found.available)} free" if found.available is not None else "")
-    if usable >= needed:
+    detail = f"{readable(found.total)}, {readable(found.available)} free"
+    if found.available >= needed:
         return Check("memory", True, detail)
     smaller = "qwen2.5-coder-0.5b"
     todo = f"The models need about {readable(needed)}: close other programs"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 import re
@@ -11,8 +10,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 CPUINFO = Path("/proc/cpuinfo")
-MEMINFO = Path("/proc/meminfo")
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class Processor:
 
 @dataclass(frozen=True)
 class Memory:
-    """Memory in bytes; `available` is what programs can still get without swapping, None where unknown."""
+    """Memory in bytes; `available` is what programs can still get without swapping."""
 
     total: int
-    available: int | None
+    available: int
 
 
 def processor() -> Processor:
@@ -66,33 +66,13 @@ def usable_threads() -> int:
 
 def memory() -> Memory:
     """The memory of this machine."""
-    if sys.platform == "win32":
-        return _windows_memory()
-    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    found = re.search(r"^MemAvailable:\s*(\d+) kB$", _read(MEMINFO), re.MULTILINE)
-    return Memory(total, int(found[1]) * 1024 if found else None)
+    found = psutil.virtual_memory()
+    return Memory(found.total, found.available)
 
 
-class _MemoryStatus(ctypes.Structure):
-    """MEMORYSTATUSEX of the Windows API (sysinfoapi.h)."""
-
-    _fields_ = (
-        ("length", ctypes.c_uint32),
-        ("load", ctypes.c_uint32),
-        ("total", ctypes.c_uint64),
-        ("available", ctypes.c_uint64),
-        ("page_total", ctypes.c_uint64),
-        ("page_available", ctypes.c_uint64),
-        ("virtual_total", ctypes.c_uint64),
-        ("virtual_available", ctypes.c_uint64),
-        ("extended_available", ctypes.c_uint64),
-    )
-
-
-def _windows_memory() -> Memory:
-    status = _MemoryStatus(length=ctypes.sizeof(_MemoryStatus))
-    ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))  # type: ignore[attr-defined, unused-ignore]
-    return Memory(status.total, status.available)
+def resident_bytes() -> int:
+    """Memory that this process holds, a mapped model file included."""
+    return int(psutil.Process().memory_info().rss)
 
 
 def _read(path: Path) -> str:

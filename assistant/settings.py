@@ -64,6 +64,7 @@ class ModelSettings(Section):
     keep_prefixes_on_disk: bool = Field(
         True, description="Keep the prefixes that hold nothing personal on disk between runs."
     )
+    drafting: bool = Field(True, description="Guess coming words from what was read, and check several in one step.")
     queue: int = Field(
         16, ge=1, description="Calls that may wait for the model before a further one is told that it is busy."
     )

@@ -6,12 +6,14 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from assistant.errors import ModelFileCorrupt, ModelUnavailable
+from assistant.models.drafting import Lookup
 from assistant.models.engine import Call, Engine, EngineSettings
 from assistant.models.pieces import Pieces
 from assistant.models.prefix_files import PrefixFiles
@@ -351,6 +353,48 @@ def test_the_same_seed_gives_the_same_words(engine: Engine) -> None:
         for seed in (1, 1, 2)
     ]
     assert drawn[0] == drawn[1] != drawn[2]
+
+
+# --- guessing ahead
+
+
+def test_a_guess_is_what_followed_the_same_run_last_time() -> None:
+    lookup = Lookup([1, 2, 3, 4, 5, 6, 1, 2, 3, 7, 8, 9, 1, 2])
+    assert lookup.guess() == []
+    lookup.add(3)
+    assert lookup.guess() == [7, 8, 9]
+    lookup.add(77)
+    assert lookup.guess() == []
+
+
+@pytest.mark.model
+def test_guessing_ahead_changes_no_word_and_spares_steps(qwen: Engine, fetched: Fetched) -> None:
+    text = "The cooperative lends cargo bikes to members of the silver tier for up to three days, free of charge."
+    call = Call(prompt(qwen, f'Repeat this sentence word for word: "{text}"', system="You repeat what you are given."), max_tokens=60)
+    plain = Engine(fetched("qwen2.5-coder-0.5b"), replace(SMALL, drafting=False))
+    expected, without = answer(plain, call)
+    plain.close()
+    guessed, cost = answer(qwen, call)
+    assert text in expected
+    assert guessed == expected
+    assert without.guessed_tokens == 0
+    assert cost.guessed_tokens > cost.written_tokens // 3
+    # What was guessed wrongly leaves no trace: the same again, and a question that goes on from it.
+    again, _ = answer(qwen, call)
+    assert again == expected
+
+
+@pytest.mark.model
+def test_guessing_ahead_keeps_to_a_grammar_and_a_seed(engine: Engine, fetched: Fetched) -> None:
+    question = prompt(engine, "Say red green blue red green blue red green blue.")
+    sampling = Sampling(greedy=False, temperature=1.2, seed=5)
+    grammar = 'root ::= ("red " | "green " | "blue "){1,12}'
+    plain = Engine(fetched("smollm2-135m"), replace(SMALL, drafting=False))
+    expected, _ = answer(plain, Call(question, max_tokens=30, grammar=grammar, sampling=sampling))
+    plain.close()
+    found, _ = answer(engine, Call(question, max_tokens=30, grammar=grammar, sampling=sampling))
+    assert re.fullmatch(r"((red|green|blue) ){1,12}", found + (" " if found[-1:] != " " else ""))
+    assert found == expected
 
 
 @pytest.mark.model

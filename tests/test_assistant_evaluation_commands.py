@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from assistant.errors import ModelUnavailable
-from assistant.evaluation import answers, memory, nl2sql, retrieval, routing, speed
+from assistant.evaluation import answers, memory, nl2sql, retrieval, routing
 from assistant.evaluation.run import Identity, Run
 from assistant.settings import Settings
 from graphs.values import Answer, Citation, Usage
@@ -375,11 +375,3 @@ def test_routing(bench: Bench) -> None:
     assert "true \\ predicted" in report.to_text()
     assert json.loads(report.to_json())["confusion"]["sql"] == {"both": 1, "sql": 1}
     assert bench.opened[0].settings.database.url == "sqlite:///x.db"
-
-
-def test_speed(bench: Bench) -> None:
-    bench.script.update({speed.TEXT: answer("chat", "Hello"), speed.AGAIN: answer("chat", "Hi")})
-    found = dict(speed.measure(bench.run(), bench.start, rounds=2).overall)
-    assert found["cold_first_token_seconds"] == 0.5
-    assert found["prompt_tokens_per_second"] == 80
-    assert found["answer_tokens_per_second"] == 20

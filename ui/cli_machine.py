@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ui.cli_session import fetch, session
-from ui.terminal import progress, say
+from ui.terminal import note, progress, say
 
+OWN = (sys.executable, "-c", "from ui.cli import main; main()")
+"""This command line, for a process of its own."""
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -62,16 +66,28 @@ def plain(value: object) -> object:
     return str(value)
 
 
-def bench(ctx: typer.Context, as_json: Json = False) -> None:
-    """Measure how long the first word takes, cold and warm, and how fast words follow."""
-    from assistant import Assistant
+def bench(
+    ctx: typer.Context,
+    turns: Annotated[int, typer.Option(min=1, help="Turns of the conversation that is measured; it begins again after 20.")] = 20,
+    against: Annotated[
+        Path | None, typer.Option(help="An earlier --json: fail where a figure got worse.", exists=True, dir_okay=False, metavar="FILE")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure speed and memory in a conversation over the sample workspace, against the bare llama.cpp. Takes minutes."""
+    from assistant.evaluation.bench import measure, worse
     from assistant.evaluation.identity import chat_model, embedding_model
     from assistant.evaluation.run import Run
-    from assistant.evaluation.speed import measure
 
     own = session(ctx)
     found = own.settings()
     fetch(own, (found.embedding.name, *(() if found.model.server_url else (found.model.name,))))
     with progress("Measuring") as tell:
-        report = measure(Run(found, chat_model(found), embedding_model(found), progress=tell), Assistant)
+        report = measure(Run(found, chat_model(found), embedding_model(found), progress=tell), command=OWN, turns=turns)
     say(report.to_json() if as_json else report.to_text())
+    if against is not None:
+        before = json.loads(against.read_text("utf-8")).get("by_column", {}).get("found", {})
+        for line in (slower := worse(report.groups["found"], before)):
+            note(line)
+        if slower:
+            raise typer.Exit(1)

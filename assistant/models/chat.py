@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
@@ -22,6 +24,10 @@ from assistant.models.template import Turn
 _ROLES = {"system": "system", "human": "user", "ai": "assistant", "AIMessageChunk": "assistant", "HumanMessageChunk": "user", "SystemMessageChunk": "system"}
 
 
+Watch = Callable[[Call, Cost, float], None]
+"""Told of each call when it has ended: the call, its cost, the seconds that it held the model."""
+
+
 class LlamaChat(BaseChatModel):
     """A chat model over an `Engine`.
 
@@ -39,6 +45,7 @@ class LlamaChat(BaseChatModel):
     queue: FairQueue
     sampling: Sampling = Sampling()
     max_tokens: int = 512
+    watch: Watch | None = None
 
     @property
     def _llm_type(self) -> str:
@@ -103,7 +110,7 @@ class LlamaChat(BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         call = self._call(messages, stop, kwargs)
         cost = Cost()
-        with self.queue.turn(call.user, call.cancelled):
+        with self.queue.turn(call.user, call.cancelled), self._watching(call, cost):
             if choices := kwargs.get("choices"):
                 yield _announced(self._chosen(call, choices, cost), run_manager)
                 return
@@ -112,6 +119,15 @@ class LlamaChat(BaseChatModel):
         yield ChatGenerationChunk(
             message=AIMessageChunk(content="", usage_metadata=usage(cost), response_metadata=self._metadata(cost), chunk_position="last")
         )
+
+    @contextmanager
+    def _watching(self, call: Call, cost: Cost) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            if self.watch is not None:
+                self.watch(call, cost, time.perf_counter() - started)
 
     def _generate(
         self,

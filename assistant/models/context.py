@@ -150,6 +150,7 @@ class Context:
 
     def cut(self, sequence: int, end: int) -> None:
         """Forget what a sequence holds from `end` on."""
+        self.check_open()
         self.library.llama_memory_seq_rm(self._memory, sequence, end, -1)
 
     def drop(self, sequence: int) -> None:

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from assistant.models.context import Cancelled, Context
+from assistant.models.drafting import Lookup
 from assistant.models.library import physical_cores
 from assistant.models.pieces import Pieces
 from assistant.models.prefix_files import PrefixFiles
@@ -26,7 +27,10 @@ _LEAST_ANSWER = 16
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """How much the engine may hold. `prefix_cache_mb` bounds kept prefixes; `prefix_files` is their folder on disk, if any."""
+    """How much the engine may hold. `prefix_cache_mb` bounds kept prefixes; `prefix_files` is their folder on disk, if any.
+
+    `drafting`: guess what comes next from what was read, and check several words in one step.
+    """
 
     context: int = 8192
     batch: int = 128
@@ -35,6 +39,7 @@ class EngineSettings:
     prefix_cache_mb: int = 512
     prefix_files: Path | None = None
     prefix_files_mb: int = 1024
+    drafting: bool = True
     verbose: bool = False
 
 
@@ -147,8 +152,10 @@ class Engine:
     def _write(self, sampler: Sampler, working: Working, limit: int, call: Call, cost: Cost, started: float) -> Iterator[str]:
         pieces = Pieces(call.stop)
         cost.finish = "length"
+        lookup = Lookup(working.tokens) if self.settings.drafting and self.weights.rewinds else None
+        row, ahead = -1, list[int]()  # where the next token's logits stand, and what was read after them on a guess
         while cost.written_tokens < limit:
-            token = sampler.draw(self._context.logits())
+            token = sampler.draw(self._context.logits(row))
             if cost.first_token_seconds is None:
                 cost.first_token_seconds = time.perf_counter() - started
             if self.weights.ends(token):
@@ -160,8 +167,16 @@ class Engine:
             if pieces.stopped:
                 cost.finish = "stop"
                 return
-            if cost.written_tokens < limit:
-                self._reader.read(working, [token], call.cancelled)
+            if lookup:
+                lookup.add(token)
+            if ahead and ahead[0] == token:
+                cost.guessed_tokens += 1
+                working.tokens.append(ahead.pop(0))
+                row += 1
+            elif cost.written_tokens < limit:
+                ahead = lookup.guess() if lookup else []
+                self._reader.read_ahead(working, token, ahead, call.cancelled)
+                row = 0
         if text := pieces.add(b"", last=True):
             yield text
 

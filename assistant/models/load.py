@@ -49,6 +49,7 @@ def load_chat(settings: Settings, path: Path | None, *, prefixes: Path | None = 
             gpu_layers=model.gpu_layers,
             prefix_cache_mb=model.prefix_cache_mb,
             prefix_files=prefixes if model.keep_prefixes_on_disk else None,
+            drafting=model.drafting,
         ),
     )
     return LlamaChat(engine=engine, queue=FairQueue(model.queue), sampling=sampling, max_tokens=settings.sampling.max_tokens)

@@ -20,11 +20,13 @@ _MAIN, _BRANCH = 0, 1
 
 @dataclass
 class Cost:
-    """What a call read and wrote, in tokens; `cached_tokens` of the prompt were not read anew."""
+    """What a call read and wrote, in tokens; `cached_tokens` of the prompt were not read anew, `guessed_tokens` of
+    the answer were guessed right before they were drawn."""
 
     prompt_tokens: int = 0
     cached_tokens: int = 0
     written_tokens: int = 0
+    guessed_tokens: int = 0
     first_token_seconds: float | None = None
     finish: Literal["stop", "length"] = "stop"
 
@@ -80,6 +82,13 @@ class Reader:
             part = tokens[at : at + self._context.batch_size]
             self._context.read(part, sequence=_MAIN, start=len(working.tokens), cancelled=cancelled)
             working.tokens += part
+
+    def read_ahead(self, working: Working, token: int, guess: Sequence[int], cancelled: Cancelled | None) -> None:
+        """Read `token`, and `guess` after it without counting it in: row n of logits follows n tokens of the guess."""
+        start = len(working.tokens)
+        self._context.cut(_MAIN, start)  # an earlier guess that did not come true
+        self._context.read([token, *guess], sequence=_MAIN, start=start, cancelled=cancelled, every_row=True)
+        working.tokens.append(token)
 
     def read_aside(self, working: Working, tokens: Sequence[int], cancelled: Cancelled | None) -> Iterator[int]:
         """Read `tokens` on a branch and give the index of the row of logits after each, valid until the next is asked for."""

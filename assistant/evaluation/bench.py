@@ -1,0 +1,353 @@
+"""Speed on this machine: a conversation with the whole assistant, against the bare llama.cpp in the same run."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from assistant.api import Assistant
+from assistant.errors import ModelUnavailable
+from assistant.evaluation.report import Metrics, Report
+from assistant.evaluation.run import Run, isolated
+from assistant.machine import resident_bytes
+from assistant.models.library import physical_cores
+from assistant.settings import Settings
+from assistant.wiring import Models
+
+if TYPE_CHECKING:
+    from assistant.models.engine import Call, Engine
+    from assistant.models.reading import Cost
+    from graphs.values import Answer
+
+CONVERSATION = (
+    "Hello!",
+    "How many members do we have?",
+    "How many of them joined in 2025?",
+    "How long is the warranty on a repair?",
+    "And what do I have to bring along?",
+    "Please remember that I like short answers.",
+    "Make this friendlier: 'Your bike is done. Come and get it.'",
+    "Now make it a bit shorter.",
+    "Which parts are low in stock?",
+    "Which of them is the most expensive?",
+    "What does the Family membership include?",
+    "What is the capital of Peru?",
+    "How many repairs were finished in 2025?",
+    "And in 2024?",
+    "What did I tell you about my answers?",
+    "How much is the deposit for a loan bike?",
+    "How many invoices are unpaid, and what late fee do we charge with the second reminder?",
+    "Translate this into German: 'Thank you for your order.'",
+    "Which mechanic finished the most repairs?",
+    "Thanks, that was all!",
+)
+"""One conversation over the sample workspace that takes every route, with follow-ups."""
+
+TOGETHER = "Rewrite this in a friendlier tone: We have received your letter. The goods will be sent in the coming week."
+BARS = {
+    "follow_up_first_token": 20.0,
+    "documents_first_token": 1.0,
+    "restart_first_token": 10.0,
+    "tokens_read_anew": 120.0,
+    "outside_models_share": 0.05,
+    "outside_models_seconds": 0.15,
+    "sql_writing_speed": 1.4,
+    "documents_writing_speed": 1.4,
+    "generations_per_sql_turn": 2.0,
+    "four_at_once_speed": 1.5,
+    "four_at_once_worst_wait": 2.0,
+    "memory_above_file_gb": 1.0,
+    "ask_to_first_token": 2.0,
+}
+LOWER_IS_BETTER = frozenset(BARS) - {
+    "follow_up_first_token",
+    "restart_first_token",
+    "sql_writing_speed",
+    "documents_writing_speed",
+    "four_at_once_speed",
+}
+NOISE = 1.2
+"""Times on a busy machine differ by so much from run to run without a cause."""
+_REPLAYED = 6
+# The block that changes with what was found: passages or rows, up to the question.
+_CARRIED = re.compile(r"\[1\] [\s\S]*(?=\n\nQuestion: )|\n\nResult:\n[\s\S]*")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A call to the model: what was asked, what it cost, the seconds it took, and of which turn it was.
+
+    `carried`: prompt tokens read anew that are passages and rows.
+    """
+
+    call: Call
+    cost: Cost
+    seconds: float
+    turn: int
+    carried: int
+
+    @property
+    def writes(self) -> bool:
+        """Whether text was written, not a decision made."""
+        return self.cost.written_tokens > 1
+
+    @property
+    def read(self) -> int:
+        """Prompt tokens read anew."""
+        return self.cost.prompt_tokens - self.cost.cached_tokens
+
+
+class Watched(Models):
+    """The models, with a note of every call."""
+
+    def __init__(self, settings: Settings, prefixes: Path | None) -> None:
+        super().__init__(settings, prefixes)
+        self.seen: list[Seen] = []
+        self.embedding_seconds = 0.0
+        self.turn = 0
+
+    def chat(self) -> Any:
+        """The chat model, watched."""
+        chat = super().chat()
+        if not hasattr(chat, "engine"):
+            raise ModelUnavailable("A model server cannot be measured here: unset model.server_url.")
+        chat.watch = self._note
+        return chat
+
+    def _note(self, call: Call, cost: Cost, seconds: float) -> None:
+        weights = super().chat().engine.weights
+        text = b"".join(map(weights.piece, call.prompt.tokens)).decode(errors="replace")
+        found = _CARRIED.search(text)
+        read = cost.prompt_tokens - cost.cached_tokens
+        carried = min(read, len(weights.tokenize(found[0]))) if found else 0
+        self.seen.append(Seen(call, replace(cost), seconds, self.turn, carried))
+
+    def embed(self, texts: Any) -> Any:
+        """Vectors, and how long they took."""
+        started = time.perf_counter()
+        try:
+            return super().embed(texts)
+        finally:
+            self.embedding_seconds += time.perf_counter() - started
+
+
+class Measured(Assistant):
+    """An assistant over the sample workspace whose models are watched."""
+
+    def __init__(self, settings: Settings) -> None:
+        settings = settings.model_copy(update={"sample": True})
+        self.watched = Watched(settings, settings.home / "prefixes")
+        super().__init__(settings, models=self.watched)
+
+    def close(self) -> None:
+        """Close the stores and free the models."""
+        super().close()
+        self.watched.close()
+
+
+@dataclass
+class Told:
+    """A conversation as it was measured: its answers, the calls behind them, and what each turn spent outside the models."""
+
+    answers: list[Answer] = field(default_factory=list)
+    outside: list[float] = field(default_factory=list)
+    resident: list[int] = field(default_factory=list)
+
+
+def measure(run: Run, *, command: Sequence[str], turns: int = len(CONVERSATION)) -> Report:
+    """Hold the conversation, restart, ask several at once, and read the same prompts with the bare llama.cpp.
+
+    `command` starts the assistant's command line. Raises `ModelUnavailable` where the model is not a file on this machine.
+    """
+    with tempfile.TemporaryDirectory(prefix="assistant-bench-", ignore_cleanup_errors=True) as folder:
+        settings = isolated(run.settings, Path(folder) / "home")
+        with Measured(settings) as assistant:
+            run.progress(0, turns, "reading the rules and the sample workspace")
+            assistant.prepare()
+            assistant.load()
+            told = _converse(assistant, turns, run)
+            seen = list(assistant.watched.seen)
+            path = assistant.watched.files.path(settings.model.name)
+        assert path is not None
+        with Measured(settings) as assistant:
+            run.progress(turns, turns, "after a restart")
+            first, load_seconds = _first_after_restart(assistant)
+            run.progress(turns, turns, "with and without drafting")
+            drafting = {name: _drafting(assistant.watched, name, seen, told) for name in ("sql", "documents")}
+            run.progress(turns, turns, "four at once")
+            speed, wait = _together(assistant)
+        run.progress(turns, turns, "a new process")
+        started = _process(command, settings)
+        run.progress(turns, turns, "the bare model")
+        with _bare(path, settings) as bare:
+            figures = _figures(seen, told, bare, first)
+    figures |= {f"{name}_writing_speed": ratio for name, ratio in drafting.items()}
+    figures |= {
+        "four_at_once_speed": speed,
+        "four_at_once_worst_wait": wait,
+        "memory_above_file_gb": (max(told.resident) - path.stat().st_size) / 2**30,
+        "memory_growth_gb": (told.resident[-1] - told.resident[len(told.resident) // 2]) / 2**30,
+        "ask_to_first_token": started - load_seconds if started else None,
+    }
+    columns = {"found": figures, "bar": {name: BARS[name] for name in figures if name in BARS}}
+    return Report.of("bench", run, groups=columns, by="column")
+
+
+def worse(now: Metrics, before: Metrics) -> list[str]:
+    """The figures that got worse than noise explains, as lines to read."""
+    found = []
+    for name in BARS:
+        new, old = now.get(name), before.get(name)
+        if new is None or old is None or min(new, old) <= 0:
+            continue
+        ratio = new / old if name in LOWER_IS_BETTER else old / new
+        if ratio > NOISE:
+            found.append(f"{name} was {old:g} and is {new:g}")
+    return found
+
+
+def _converse(assistant: Measured, turns: int, run: Run) -> Told:
+    told, models = Told(), assistant.watched
+    for number in range(turns):
+        question = CONVERSATION[number % len(CONVERSATION)]
+        run.progress(number, turns, question)
+        models.turn = number
+        before, embedding = len(models.seen), models.embedding_seconds
+        answer = assistant.ask(question, conversation=f"bench-{number // len(CONVERSATION)}")
+        inside = sum(call.seconds for call in models.seen[before:]) + models.embedding_seconds - embedding
+        told.answers.append(answer)
+        told.outside.append(answer.usage.seconds - inside)
+        told.resident.append(resident_bytes())
+    return told
+
+
+def _first_after_restart(assistant: Measured) -> tuple[Seen, float]:
+    """The first call of the first question, and the seconds that loading the model took."""
+    started = time.perf_counter()
+    assistant.watched.chat()
+    loaded = time.perf_counter() - started
+    assistant.ask(CONVERSATION[1], conversation="restart")
+    return assistant.watched.seen[0], loaded
+
+
+def _drafting(models: Watched, route: str, seen: Sequence[Seen], told: Told) -> float | None:
+    """How much faster the longest texts of a route are written with drafting than without."""
+    engine: Engine = models.chat().engine
+    calls = [call for call in seen if call.writes and told.answers[call.turn].route == route]
+    ratios = []
+    for one in sorted(calls, key=lambda call: -call.cost.written_tokens)[:_REPLAYED]:
+        plain, drafted = (_writing(engine, one.call, drafting) for drafting in (False, True))
+        ratios.append(drafted / plain)
+    return median(ratios) if ratios else None
+
+
+def _writing(engine: Engine, call: Call, drafting: bool) -> float:
+    """Tokens a second after the first one, with the prompt read before."""
+    from assistant.models.reading import Cost
+
+    before, engine.settings = engine.settings, replace(engine.settings, drafting=drafting)
+    try:
+        list(engine.stream(replace(call, max_tokens=1, cancelled=None), Cost()))
+        cost = Cost()
+        started = time.perf_counter()
+        list(engine.stream(replace(call, cancelled=None), cost))
+        seconds = time.perf_counter() - started - (cost.first_token_seconds or 0.0)
+    finally:
+        engine.settings = before
+    return cost.written_tokens / seconds
+
+
+def _together(assistant: Assistant, users: int = 4) -> tuple[float, float]:
+    """Tokens a second of several conversations at once, against one; and the worst wait for a first word against the mean."""
+
+    def ask(user: str, into: list[Answer]) -> None:
+        into.append(assistant.ask(TOGETHER, user=user))
+
+    alone: list[Answer] = []
+    started = time.perf_counter()
+    ask("bench-alone", alone)
+    one = alone[0].usage.completion_tokens / (time.perf_counter() - started)
+    found: list[Answer] = []
+    threads = [threading.Thread(target=ask, args=(f"bench-{number}", found)) for number in range(users)]
+    started = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    several = sum(answer.usage.completion_tokens for answer in found) / (time.perf_counter() - started)
+    waits = [answer.usage.first_token_seconds or 0.0 for answer in found]
+    return several / one, max(waits) / (sum(waits) / len(waits))
+
+
+def _process(command: Sequence[str], settings: Settings) -> float | None:
+    """Seconds from the start of `assistant ask` to the first byte of its answer, prefixes on disk."""
+    environment = {"ASSISTANT_MODEL__DIRECTORY": str(settings.models_directory), "ASSISTANT_MODEL__NAME": settings.model.name}
+    asked = [*command, "--home", str(settings.home), "ask", CONVERSATION[0]]
+    started = time.perf_counter()
+    with subprocess.Popen(asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=os.environ | environment) as process:
+        assert process.stdout is not None
+        first = process.stdout.read(1)
+        seconds = time.perf_counter() - started
+        process.stdout.read()
+    return seconds if first else None
+
+
+@dataclass(frozen=True)
+class Bare:
+    """llama-cpp-python as its own documentation uses it: seconds to read a prompt from nothing."""
+
+    read: Callable[[Sequence[int]], float]
+
+
+@contextmanager
+def _bare(path: Path, settings: Settings) -> Iterator[Bare]:
+    from llama_cpp import Llama
+
+    llama = Llama(str(path), n_ctx=settings.model.context, n_threads=settings.model.threads or physical_cores(), verbose=False)
+
+    def read(tokens: Sequence[int]) -> float:
+        llama.reset()  # type: ignore[no-untyped-call]
+        started = time.perf_counter()
+        llama.eval(list(tokens))
+        return time.perf_counter() - started
+
+    try:
+        yield Bare(read)
+    finally:
+        llama.close()
+
+
+def _figures(seen: Sequence[Seen], told: Told, bare: Bare, first: Seen) -> dict[str, float | None]:
+    routes = [answer.route for answer in told.answers]
+    # The first turn of each route in a conversation reads what the later ones need not.
+    later = {n for n, route in enumerate(routes) if route in routes[:n]}
+    follow_up = [one for one in seen if one.turn in later and routes[one.turn] in ("chat", "memory", "sql") and one.writes]
+    documents = [one for one in seen if routes[one.turn] == "documents" and one.read > 1 and one.carried]
+    warm = [bare.read(one.call.prompt.tokens) / (one.cost.first_token_seconds or one.seconds) for one in follow_up[:_REPLAYED]]
+    reading = [
+        (one.cost.first_token_seconds or one.seconds) / (bare.read(one.call.prompt.tokens[-one.read :]) + 0.5) for one in documents[:_REPLAYED]
+    ]
+    anew = [sum(one.read - one.carried for one in seen if one.turn == n) for n in range(len(routes))]
+    sql = [sum(one.writes for one in seen if one.turn == n) for n, answer in enumerate(told.answers) if answer.route == "sql" and len(answer.attempts) == 1]
+    return {
+        "follow_up_first_token": median(warm) if warm else None,
+        "documents_first_token": median(reading) if reading else None,
+        "restart_first_token": bare.read(first.call.prompt.tokens) / (first.cost.first_token_seconds or first.seconds),
+        "tokens_read_anew": median(anew),
+        "outside_models_share": median(outside / answer.usage.seconds for outside, answer in zip(told.outside, told.answers, strict=True)),
+        "outside_models_seconds": median(told.outside),
+        "generations_per_sql_turn": median(sql) if sql else None,
+        "turn_seconds": median(answer.usage.seconds for answer in told.answers),
+        "first_token_seconds": median(answer.usage.first_token_seconds or answer.usage.seconds for answer in told.answers),
+    }
+
