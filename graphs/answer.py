@@ -12,6 +12,7 @@ from graphs import prompts
 from graphs.evidence import parts
 from graphs.grounding import Support, cite, sentences, stands_on_rows, support, words
 from graphs.recall import leans, previous_question
+from graphs.sql import says_nothing
 from graphs.state import State
 from graphs.turn import Turn
 from graphs.values import Citation
@@ -64,7 +65,7 @@ def _from_rows(state: State, turn: Turn, table: Table | None) -> dict[str, objec
 
 
 def _say_rows(question: str, turn: Turn, table: Table) -> None:
-    if not table.rows or all(cell is None for row in table.rows for cell in row):
+    if says_nothing(table):
         turn.say("Nothing in the database matches that.")
     elif len(table.rows) > SPOKEN_ROWS or not _spoken(question, turn, table):
         turn.say(listed(table))

@@ -76,6 +76,14 @@ class Speaker:
         """The model's whole text."""
         return "".join(self.stream(messages, **options))
 
+    def drafts(self, messages: Sequence[BaseMessage], count: int, **options: Any) -> list[str]:
+        """Several texts drawn independently, which costs little more than one."""
+        message = self.model.invoke(list(messages), drafts=count, user=self.user, cancelled=self.cancelled, **options)
+        assert isinstance(message, AIMessage)
+        self.meter.add(message)
+        found: list[str] = message.response_metadata["drafts"]
+        return found
+
     def choose(self, messages: Sequence[BaseMessage], choices: Sequence[str]) -> dict[str, float]:
         """The probability of each choice, in one constrained step; they sum to 1."""
         message = self.model.invoke(list(messages), choices=list(choices), user=self.user, cancelled=self.cancelled)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 
@@ -24,6 +25,11 @@ from stores.values import Message, Schema, Table, TableInfo
 _SELF = re.compile(r"\b(i|me|my|mine|myself|i'm|i've)\b", re.IGNORECASE)
 _DATES = re.compile("date|time", re.IGNORECASE)
 _FENCE = "```"
+_OPENED = AIMessage(f"{_FENCE}sql\n")
+QUERY_TOKENS = 400
+DRAFTS = 4
+"""Queries drawn when the first one does not run or finds nothing. Four take 1.5 to 2 times as long as one. Of 41 Spider questions that
+are not measured with, what runs rose from 0.85 to 0.98 and what is right from 0.66 to 0.71; drawn for every question, it was 0.68."""
 SCHEMA_TABLES = 40
 """Most tables shown to the model at once; those that share words with the question come first."""
 
@@ -58,39 +64,83 @@ def sql(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
 
 
 def _write_and_run(state: State, turn: Turn, database: Database) -> dict[str, object]:
-    schema = database.schema()
-    messages = prompt(state, turn, schema)
-    last, anew = len(messages) - 1, False
-    attempts: list[Attempt] = []
-    for _ in range(turn.bounds.repairs + 1):
+    messages = prompt(state, turn, database.schema())
+    trials = Trials(turn, database)
+    query = write(turn, messages)
+    found = trials.run(query)
+    if found is None and asks_to_write(query):
+        return {"attempts": trials.attempts, "notice": READ_ONLY}
+    if turn.bounds.repairs and (found is None or says_nothing(found.table)):
+        # A small model that is told of its error writes the same again; drawn anew, it often writes what runs.
+        drafts = [trials.run(draft) for draft in write_drafts(turn, messages)]
+        found = agreed(found, [draft for draft in drafts if draft is not None])
+    for _ in range(turn.bounds.repairs - 1):
+        if found is not None:
+            break
+        last = trials.attempts[-1]
+        messages = [*messages, AIMessage(fenced(last.sql)), HumanMessage(prompts.sql_repair(problem=last.error or ""))]
         query = write(turn, messages)
-        if any(attempt.sql == query for attempt in attempts):
-            # The model says the same again. Once more from the question alone, where something stood before it.
-            if last == 1 or anew:
-                break
-            messages, anew = [messages[0], *messages[last : last + 1]], True
-            continue
-        table, problem = _run(query, turn, database)
-        attempts.append(Attempt(query, problem))
-        if problem and asks_to_write(query):
-            return {"attempts": attempts, "notice": READ_ONLY}
-        if problem and (mended := database.mend(query)):
-            # A misplaced column is put right by program: told of it, a small model writes the same again.
-            query = mended
-            table, problem = _run(query, turn, database)
-            attempts.append(Attempt(query, problem))
-        if table is not None:
-            return {"sql": query, "table": table, "attempts": attempts, "notice": None}
-        messages = [*messages, AIMessage(fenced(query)), HumanMessage(prompts.sql_repair(problem=problem or ""))]
-    return {"attempts": attempts, "notice": _gave_up(attempts)}
+        if query in trials.ran:
+            break
+        found = trials.run(query)
+    if found is None:
+        return {"attempts": trials.attempts, "notice": _gave_up(trials.attempts)}
+    # What was run last is what the answer stands on.
+    attempts = [attempt for attempt in trials.attempts if attempt.sql != found.query]
+    return {"sql": found.query, "table": found.table, "attempts": [*attempts, Attempt(found.query, None)], "notice": None}
 
 
-def _run(query: str, turn: Turn, database: Database) -> tuple[Table | None, str | None]:
-    """The rows, or what was wrong."""
-    try:
-        return database.run(query, user=turn.user), None
-    except (QueryRejected, QueryTimeout) as error:
-        return None, str(error)
+@dataclass(frozen=True)
+class Found:
+    """A query that ran, and its rows."""
+
+    query: str
+    table: Table
+
+
+class Trials:
+    """Runs the queries of one turn, each once, mended by program where that is certain."""
+
+    def __init__(self, turn: Turn, database: Database) -> None:
+        self._turn = turn
+        self._database = database
+        self.ran: dict[str, Found | None] = {}
+        self.attempts: list[Attempt] = []
+
+    def run(self, query: str) -> Found | None:
+        """The rows of a query as the model wrote it, or None where it does not run."""
+        if query not in self.ran:
+            found = self._run(query)
+            if found is None and not asks_to_write(query) and (mended := self._database.mend(query)):
+                found = self._run(mended)
+            self.ran[query] = found
+        return self.ran[query]
+
+    def _run(self, query: str) -> Found | None:
+        try:
+            found = Found(query, self._database.run(query, user=self._turn.user))
+        except (QueryRejected, QueryTimeout) as error:
+            self.attempts.append(Attempt(query, str(error)))
+            return None
+        self.attempts.append(Attempt(query, None))
+        return found
+
+
+def says_nothing(table: Table) -> bool:
+    """Whether a result is empty, or nothing but nulls."""
+    return all(cell is None for row in table.rows for cell in row)
+
+
+def agreed(first: Found | None, drafts: Sequence[Found]) -> Found | None:
+    """The query whose rows most of the queries find; the first one counts half as much again, no rows half as much."""
+    votes: dict[tuple[str, ...], float] = {}
+    by_rows: dict[tuple[str, ...], Found] = {}
+    weighed = [(first, 1.5)] if first is not None else []
+    for found, weight in [*weighed, *((draft, 1.0) for draft in drafts)]:
+        rows = tuple(sorted(repr(row) for row in found.table.rows))
+        by_rows.setdefault(rows, found)
+        votes[rows] = votes.get(rows, 0.0) + (weight / 2 if says_nothing(found.table) else weight)
+    return by_rows[max(votes, key=lambda rows: votes[rows])] if votes else None
 
 
 def prompt(state: State, turn: Turn, schema: Schema) -> list[BaseMessage]:
@@ -180,8 +230,16 @@ def earlier_queries(recent: Sequence[Message]) -> list[tuple[str, str]]:
 
 def write(turn: Turn, messages: Sequence[BaseMessage]) -> str:
     """One query from the model. The opening fence is given, so no prose is written around it."""
-    opened = [*messages, AIMessage(f"{_FENCE}sql\n")]
-    text = turn.speaker.write(opened, stop=[_FENCE], max_tokens=400, greedy=True)
+    return _bare(turn.speaker.write([*messages, _OPENED], stop=[_FENCE], max_tokens=QUERY_TOKENS, greedy=True))
+
+
+def write_drafts(turn: Turn, messages: Sequence[BaseMessage]) -> list[str]:
+    """Several queries for the same question, drawn independently."""
+    texts = turn.speaker.drafts([*messages, _OPENED], DRAFTS, stop=[_FENCE], max_tokens=QUERY_TOKENS)
+    return [query for query in map(_bare, texts) if query]
+
+
+def _bare(text: str) -> str:
     return text.replace(f"{_FENCE}sql", "").strip().rstrip(";").strip()
 
 

@@ -1,4 +1,4 @@
-"""Mends the slip that small models make most: a column looked for in the wrong table, or nearly named right.
+"""Mends the slips that small models make most: a column looked for in the wrong table, nearly named right, or in two tables.
 
 By program, because a small model told of its error writes the same again. Only what is certain is changed: where two
 tables or two names would do, the query is left for the model to write anew.
@@ -40,7 +40,11 @@ def _mend_one(expression: exp.Expr, schema: Schema, dialect: str) -> bool:
     for scope in traverse_scope(expression):
         tables = _tables(scope, schema, dialect)
         for column in scope.columns:
-            if tables and _is_lost(column, scope, tables) and _placed(column, scope, tables, schema):
+            if not tables:
+                continue
+            if _is_lost(column, scope, tables) and _placed(column, scope, tables, schema):
+                return True
+            if _settled(column, scope, tables):
                 return True
     return False
 
@@ -76,6 +80,25 @@ def _placed(column: exp.Column, scope: Scope, tables: dict[str, TableInfo], sche
     if holders:
         return False
     return _joined(column, scope, tables, schema) or _renamed(column, tables)
+
+
+def _settled(column: exp.Column, scope: Scope, tables: dict[str, TableInfo]) -> bool:
+    """Whether a bare name that several tables have was given one of them, these being joined on just that column."""
+    if column.table or not isinstance(column.this, exp.Identifier):
+        return False
+    holders = [alias for alias, info in tables.items() if _has(info, column.name)]
+    joined = {
+        frozenset((left.table, right.table))
+        for on in (join.args.get("on") for join in scope.expression.args.get("joins") or ())
+        if on is not None
+        for same in on.find_all(exp.EQ)
+        if isinstance(left := same.left, exp.Column) and isinstance(right := same.right, exp.Column)
+        if left.name.lower() == right.name.lower() == column.name.lower()
+    }
+    if len(holders) < 2 or any(frozenset((holders[0], other)) not in joined for other in holders[1:]):
+        return False
+    column.set("table", exp.to_identifier(holders[0], quoted=_odd(holders[0])))
+    return True
 
 
 def _joined(column: exp.Column, scope: Scope, tables: dict[str, TableInfo], schema: Schema) -> bool:

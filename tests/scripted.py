@@ -45,10 +45,14 @@ class ScriptedChat(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         *,
         choices: Sequence[str] = (),
+        drafts: int = 0,
         **_: Any,
     ) -> ChatResult:
         self._history.append(messages)
-        if not choices:
+        if drafts:
+            texts = [self._texts.popleft() for _ in range(drafts)]
+            message = AIMessage(texts[0], usage_metadata=_USAGE, response_metadata={"drafts": texts})
+        elif not choices:
             message = AIMessage(self._texts.popleft(), usage_metadata=_USAGE)
         else:
             picked = self._choices.popleft()

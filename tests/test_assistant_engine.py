@@ -355,6 +355,35 @@ def test_the_same_seed_gives_the_same_words(engine: Engine) -> None:
     assert drawn[0] == drawn[1] != drawn[2]
 
 
+# --- several drafts side by side
+
+
+@pytest.mark.model
+def test_drafts_differ_repeat_and_leave_no_trace(qwen: Engine) -> None:
+    call = Call(prompt(qwen, "Name an animal and what it eats."), max_tokens=24, sampling=Sampling(temperature=1.2))
+    before, _ = answer(qwen, call)
+    cost = Cost()
+    drafts = qwen.drafts(call, 4, cost)
+    assert len(set(drafts)) > 1
+    assert all(len(draft.split()) > 2 for draft in drafts)
+    assert cost.written_tokens <= 4 * 24
+    assert qwen.drafts(call, 4, Cost()) == drafts
+    assert answer(qwen, call)[0] == before
+
+
+@pytest.mark.model
+def test_drafts_keep_to_their_stop_and_grammar_and_can_be_stopped(engine: Engine) -> None:
+    counting = Call(prompt(engine, "Count."), max_tokens=40, grammar='root ::= ("one " | "two " | "; "){1,9}', stop=[";"], sampling=Sampling(temperature=2.0))
+    drafts = engine.drafts(counting, 4, Cost())
+    assert all(re.fullmatch(r"((one|two) )*", draft) for draft in drafts)
+    cancelled = threading.Event()
+    threading.Timer(0.3, cancelled.set).start()
+    started = time.perf_counter()
+    with pytest.raises(TurnCancelled):
+        engine.drafts(Call(prompt(engine, "Tell a long story."), max_tokens=900, cancelled=cancelled), 4, Cost())
+    assert time.perf_counter() - started < 3
+
+
 # --- guessing ahead
 
 

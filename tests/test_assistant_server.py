@@ -143,6 +143,15 @@ def test_a_grammar_is_passed_on(chat: ServerChat, script: Script) -> None:
     assert (script.requests[0]["grammar"], script.requests[0]["stop"]) == ('root ::= "x"', [";"])
 
 
+def test_drafts_are_asked_for_one_by_one_and_differ_by_their_seeds(chat: ServerChat, script: Script) -> None:
+    message = chat.invoke(MESSAGES, drafts=3, stop=[";"])
+    assert message.response_metadata["drafts"] == ["Hello."] * 3
+    assert [sent["seed"] for sent in script.requests] == [0, 1, 2]
+    assert all(sent["temperature"] > 0 and sent["stop"] == [";"] for sent in script.requests)
+    assert message.usage_metadata is not None
+    assert message.usage_metadata["output_tokens"] == 3
+
+
 def test_choices_by_their_first_token(chat: ServerChat, script: Script) -> None:
     script.pieces, script.logprobs = ["yes"], [("yes", -0.1), ("no", -2.5), (" no", -4.0), ("If", -5.0)]
     message = chat.invoke(MESSAGES, choices=["no", "yes"])

@@ -161,12 +161,38 @@ def test_sql_writes_runs_and_says_the_rows() -> None:
     assert (usage.model_calls, usage.prompt_tokens, usage.cached_tokens) == (3, 30, 12)
 
 
+NOPE = "SELECT nope FROM members"
+
+
+def test_what_does_not_run_is_drawn_again_and_the_rows_that_most_find_are_taken() -> None:
+    name, other = "SELECT name FROM members", "SELECT name FROM members LIMIT 1"
+    bench = Bench({COUNT: Table(("n",), ((2,),)), name: Table(("n",), (("Ada",),)), other: Table(("n",), (("Ada",),))})
+    bench.model.pick("sql").say(NOPE, COUNT, NOPE, name, other, "Ada.")
+    state = bench.ask("Who is a member?")
+    assert state["sql"] == name
+    assert [a.error for a in state["attempts"]] == ["no such column: nope", None, None, None]
+    assert state["attempts"][-1].sql == name
+    assert bench.text == "Ada."
+
+
+def test_no_rows_are_doubted_but_kept_where_most_drafts_find_none() -> None:
+    none, some = "SELECT name FROM members WHERE 0", "SELECT name FROM members"
+    rows = {none: Table(("name",), ()), some: Table(("name",), (("Ada",),))}
+    bench = Bench(rows)
+    bench.model.pick("sql").say(none, none, none, none, some)
+    assert bench.ask("Who left?")["sql"] == none
+    assert bench.text == "Nothing in the database matches that."
+    bench = Bench(rows)
+    bench.model.pick("sql").say(none, some, some, none, none, "Ada.")
+    assert bench.ask("Who left?")["sql"] == some
+
+
 def test_sql_is_repaired_with_the_databases_own_error() -> None:
     bench = Bench({COUNT: Table(("n",), ((2,),))})
-    bench.model.pick("sql").say("SELECT nope FROM members", COUNT, "There are 2.")
+    bench.model.pick("sql").say(NOPE, NOPE, NOPE, NOPE, NOPE, COUNT, "There are 2.")
     state = bench.ask("How many members?")
     assert [a.error for a in state["attempts"]] == ["no such column: nope", None]
-    assert "no such column: nope" in str(bench.model.history[2][-2].content)
+    assert "no such column: nope" in str(bench.model.history[3][-2].content)
 
 
 def test_a_misplaced_column_is_mended_without_the_model() -> None:
@@ -180,9 +206,9 @@ def test_a_misplaced_column_is_mended_without_the_model() -> None:
 
 def test_after_three_repairs_it_gives_up_and_says_so() -> None:
     bench = Bench()
-    bench.model.pick("sql").say("SELECT a", "SELECT b", "SELECT c", "SELECT d")
+    bench.model.pick("sql").say("SELECT a", *["SELECT b"] * 4, "SELECT c", "SELECT d")
     state = bench.ask("How many members?")
-    assert len(state["attempts"]) == 4
+    assert [a.sql for a in state["attempts"]] == ["SELECT a", "SELECT b", "SELECT c", "SELECT d"]
     assert state["table"] is None
     assert not state["grounded"]
     assert "no such column: nope" in bench.text

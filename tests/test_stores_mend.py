@@ -40,6 +40,8 @@ def database(tmp_path: Path) -> Database:
         ("SELECT \"full speciality\" AS s, T1.status FROM repairs AS T1 JOIN mechanics ON mechanics.mechanic_id = T1.mechanic_id WHERE T1.city = 'Ghent'", (("wheels", "done"),)),
         # nearly the right name
         ("SELECT r.prices FROM repairs AS r WHERE r.statuss = 'done'", ((10.5,),)),
+        # in both of the tables that are joined on it
+        ("SELECT member_id, status FROM repairs JOIN members ON repairs.member_id = members.member_id WHERE member_id = 2", ((2, "done"),)),
         # within a subquery
         ("SELECT count(*) FROM members WHERE member_id IN (SELECT r.member_id FROM repairs AS r WHERE r.city = 'Ghent')", ((1,),)),
     ],
@@ -55,6 +57,8 @@ def test_misplaced_columns_are_mended(database: Database, wrong: str, rows: tupl
     [
         "SELECT first_name FROM repairs",  # two tables would do
         "SELECT city FROM members",  # nothing is wrong
+        # in both tables, but not the same in both
+        "SELECT first_name FROM repairs AS r JOIN members AS m ON m.member_id = r.member_id JOIN mechanics AS k ON k.mechanic_id = r.mechanic_id",
         "SELECT r.nonsense FROM repairs AS r",
         "DELETE FROM members",
         "SELECT (",

@@ -102,6 +102,11 @@ class Seen:
         return self.cost.written_tokens > 1
 
     @property
+    def waited(self) -> float:
+        """Seconds until the first word, or until the decision."""
+        return self.cost.first_token_seconds or self.seconds
+
+    @property
     def read(self) -> int:
         """Prompt tokens read anew."""
         return self.cost.prompt_tokens - self.cost.cached_tokens
@@ -331,18 +336,20 @@ def _figures(seen: Sequence[Seen], told: Told, bare: Bare, first: Seen) -> dict[
     routes = [answer.route for answer in told.answers]
     # The first turn of each route in a conversation reads what the later ones need not.
     later = {n for n, route in enumerate(routes) if route in routes[:n]}
-    follow_up = [one for one in seen if one.turn in later and routes[one.turn] in ("chat", "memory", "sql") and one.writes]
-    documents = [one for one in seen if routes[one.turn] == "documents" and one.read > 1 and one.carried]
-    warm = [bare.read(one.call.prompt.tokens) / (one.cost.first_token_seconds or one.seconds) for one in follow_up[:_REPLAYED]]
-    reading = [
-        (one.cost.first_token_seconds or one.seconds) / (bare.read(one.call.prompt.tokens[-one.read :]) + 0.5) for one in documents[:_REPLAYED]
-    ]
+    speed = median(len(one.call.prompt.tokens) / bare.read(one.call.prompt.tokens) for one in _longest(seen))
+    follow_up = []
+    for n in later:
+        if routes[n] in ("chat", "memory", "sql") and (calls := _before_first_word(seen, n, routes[n])):
+            cold = sum(len(one.call.prompt.tokens) for one in calls) / speed
+            follow_up.append(cold / sum(one.waited for one in calls))
+    documents = [one.waited / (one.read / speed + 0.5) for one in seen if routes[one.turn] == "documents" and one.carried]
     anew = [sum(one.read - one.carried for one in seen if one.turn == n) for n in range(len(routes))]
     sql = [sum(one.writes for one in seen if one.turn == n) for n, answer in enumerate(told.answers) if answer.route == "sql" and len(answer.attempts) == 1]
     return {
-        "follow_up_first_token": median(warm) if warm else None,
-        "documents_first_token": median(reading) if reading else None,
-        "restart_first_token": bare.read(first.call.prompt.tokens) / (first.cost.first_token_seconds or first.seconds),
+        "follow_up_first_token": median(follow_up) if follow_up else None,
+        "documents_first_token": median(documents) if documents else None,
+        "restart_first_token": len(first.call.prompt.tokens) / speed / first.waited,
+        "bare_prompt_tokens_per_second": speed,
         "tokens_read_anew": median(anew),
         "outside_models_share": median(outside / answer.usage.seconds for outside, answer in zip(told.outside, told.answers, strict=True)),
         "outside_models_seconds": median(told.outside),
@@ -351,3 +358,18 @@ def _figures(seen: Sequence[Seen], told: Told, bare: Bare, first: Seen) -> dict[
         "first_token_seconds": median(answer.usage.first_token_seconds or answer.usage.seconds for answer in told.answers),
     }
 
+
+def _longest(seen: Sequence[Seen]) -> list[Seen]:
+    """The longest prompt of each kind, by the part that its calls share."""
+    kinds: dict[int, Seen] = {}
+    for one in sorted(seen, key=lambda call: len(call.call.prompt.tokens)):
+        kinds[one.call.prompt.shared] = one
+    return list(kinds.values())
+
+
+def _before_first_word(seen: Sequence[Seen], turn: int, route: str) -> list[Seen]:
+    """The calls of a turn up to the one that wrote the answer: a query's words are not shown, and are not waited for here."""
+    calls = [one for one in seen if one.turn == turn]
+    writing = [number for number, one in enumerate(calls) if one.writes]
+    shown = writing[:1] if route != "sql" else writing[-1:]
+    return calls[: shown[0] + 1] if shown else []

@@ -32,7 +32,8 @@ class LlamaChat(BaseChatModel):
     """A chat model over an `Engine`.
 
     Calls take, beside `stop`: `grammar` (GBNF for what is written), `choices` (answer with one of them, and the
-    probability of each in `response_metadata["probabilities"]`), `max_tokens`, `user` (whose conversation may be reused),
+    probability of each in `response_metadata["probabilities"]`), `drafts` (so many answers drawn side by side, in
+    `response_metadata["drafts"]`), `max_tokens`, `user` (whose conversation may be reused),
     `cancelled` (an event that stops the model) and `greedy`. A last AIMessage is text to be continued. The leading
     system message is shared by all users and kept on disk: nothing personal belongs in it.
 
@@ -85,7 +86,7 @@ class LlamaChat(BaseChatModel):
         self.engine.close()
 
     def _call(self, messages: Sequence[BaseMessage], stop: list[str] | None, options: dict[str, Any]) -> Call:
-        known = {"grammar", "choices", "max_tokens", "user", "cancelled", "greedy"}
+        known = {"grammar", "choices", "drafts", "max_tokens", "user", "cancelled", "greedy"}
         if unknown := set(options) - known - _FROM_LANGCHAIN:
             raise TypeError(f"LlamaChat does not know {', '.join(sorted(unknown))}; it takes {', '.join(sorted(known))} and stop.")
         sampling = self.sampling
@@ -113,6 +114,10 @@ class LlamaChat(BaseChatModel):
         with self.queue.turn(call.user, call.cancelled), self._watching(call, cost):
             if choices := kwargs.get("choices"):
                 yield _announced(self._chosen(call, choices, cost), run_manager)
+                return
+            if count := kwargs.get("drafts"):
+                texts = self.engine.drafts(call, count, cost)
+                yield _announced(_whole(texts[0], usage(cost), {**self._metadata(cost), "drafts": texts}), run_manager)
                 return
             for text in self.engine.stream(call, cost):
                 yield _announced(ChatGenerationChunk(message=AIMessageChunk(content=text)), run_manager)
@@ -150,14 +155,7 @@ class LlamaChat(BaseChatModel):
     def _chosen(self, call: Call, choices: Sequence[str], cost: Cost) -> ChatGenerationChunk:
         probabilities = dict(zip(choices, self.engine.choose(call, choices, cost), strict=True))
         best = max(probabilities, key=lambda choice: probabilities[choice])
-        return ChatGenerationChunk(
-            message=AIMessageChunk(
-                content=best,
-                usage_metadata=usage(cost),
-                response_metadata={**self._metadata(cost), "probabilities": probabilities},
-                chunk_position="last",
-            )
-        )
+        return _whole(best, usage(cost), {**self._metadata(cost), "probabilities": probabilities})
 
     def _metadata(self, cost: Cost) -> dict[str, Any]:
         return {
@@ -188,6 +186,13 @@ def usage(cost: Cost) -> UsageMetadata:
         output_tokens=cost.written_tokens,
         total_tokens=cost.prompt_tokens + cost.written_tokens,
         input_token_details=InputTokenDetails(cache_read=cost.cached_tokens),
+    )
+
+
+def _whole(text: str, used: UsageMetadata, metadata: dict[str, Any]) -> ChatGenerationChunk:
+    """An answer that came at once."""
+    return ChatGenerationChunk(
+        message=AIMessageChunk(content=text, usage_metadata=used, response_metadata=metadata, chunk_position="last")
     )
 
 

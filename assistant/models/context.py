@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -18,7 +18,8 @@ from graphs.errors import QuestionTooLong, TurnCancelled
 
 _OK, _NO_ROOM, _ABORTED = 0, 1, 2
 _WATCH_SECONDS = 0.05
-_SEQUENCES = 2  # the prompt, and a branch of it
+BRANCHES = 4
+_SEQUENCES = 1 + BRANCHES  # the prompt, and branches of it
 _OUTPUTS = 16
 
 
@@ -31,7 +32,7 @@ class Cancelled(Protocol):
 
 
 class Context:
-    """`cells` tokens of keys and values in two sequences; a copy of a sequence takes no cells."""
+    """`cells` tokens of keys and values, in sequence 0 and its `BRANCHES`; a copy of a sequence takes no cells."""
 
     def __init__(self, weights: Weights, *, cells: int, batch: int, threads: int) -> None:
         self.library = weights.library
@@ -106,17 +107,27 @@ class Context:
 
         Raises `TurnCancelled` (the sequence may then hold part of the batch), `QuestionTooLong`, `ModelUnavailable`.
         """
+        last = len(tokens) - 1
+        cells = [(token, sequence, start + at, every_row or at == last) for at, token in enumerate(tokens)]
+        self._decode(cells, cancelled)
+
+    def read_across(self, tokens: Mapping[int, int], *, at: int, cancelled: Cancelled | None = None) -> None:
+        """Read one token for each sequence, all at position `at`; rows of logits are in the mapping's order. Raises as `read`."""
+        self._decode([(token, sequence, at, True) for sequence, token in tokens.items()], cancelled)
+
+    def _decode(self, cells: Sequence[tuple[int, int, int, bool]], cancelled: Cancelled | None) -> None:
+        """Read (token, sequence, position, whether its logits are wanted) in one batch."""
         if cancelled is not None and cancelled.is_set():
             raise TurnCancelled("The reader went away, so the model was stopped.")
         self.check_open()
-        batch, count = self._batch, len(tokens)
-        batch.n_tokens = count
-        for index, token in enumerate(tokens):
+        batch = self._batch
+        batch.n_tokens = len(cells)
+        for index, (token, sequence, position, wanted) in enumerate(cells):
             batch.token[index] = token
-            batch.pos[index] = start + index
+            batch.pos[index] = position
             batch.n_seq_id[index] = 1
             batch.seq_id[index][0] = sequence
-            batch.logits[index] = every_row or index == count - 1
+            batch.logits[index] = wanted
         code = self.library.llama_decode(self._context, batch)
         if code == _NO_ROOM:
             raise QuestionTooLong("The model's memory is full. Shorten the question, or raise model.context.")

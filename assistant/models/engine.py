@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from assistant.models.context import Cancelled, Context
+from assistant.models.context import BRANCHES, Cancelled, Context
 from assistant.models.drafting import Lookup
 from assistant.models.library import physical_cores
 from assistant.models.pieces import Pieces
@@ -17,7 +18,7 @@ from assistant.models.prefix_files import PrefixFiles
 from assistant.models.prefixes import Prefixes
 from assistant.models.reading import Cost, Reader, Working
 from assistant.models.sampling import Sampler, Sampling
-from assistant.models.scoring import begins_another, log_probability, normalised
+from assistant.models.scoring import Row, begins_another, log_probability, normalised
 from assistant.models.template import ChatTemplate, Prompt
 from assistant.models.weights import Weights
 from graphs.errors import QuestionTooLong
@@ -115,6 +116,36 @@ class Engine:
                 ]
             )
 
+    def drafts(self, call: Call, count: int, cost: Cost) -> list[str]:
+        """`count` (at most `BRANCHES`) answers drawn independently and written side by side, which costs little more than one.
+
+        They differ by their seeds, `call.sampling.seed` (0 where it is None) and the ones after it.
+        """
+        limit = min(call.max_tokens, self._room(call.prompt) // count)
+        first = call.sampling.seed or 0
+        samplings = [replace(call.sampling, greedy=False, seed=first + number) for number in range(min(count, BRANCHES))]
+        started = time.perf_counter()
+        with ExitStack() as held:
+            held.enter_context(self._lock)
+            held.enter_context(self._context.stopping_for(call.cancelled))
+            drafts = [_Draft(held.enter_context(closing(Sampler(self.weights, each, call.grammar))), Pieces(call.stop)) for each in samplings]
+            working = held.enter_context(self._reader.working(call.prompt, user=call.user, cancelled=call.cancelled, cost=cost))
+            branches = held.enter_context(self._reader.branches(working, len(drafts)))
+            rows = dict.fromkeys(branches, -1)
+            cost.first_token_seconds = time.perf_counter() - started
+            for at in range(limit):
+                tokens = {}
+                for branch, row in rows.items():
+                    token = drafts[branch - branches.start].draw(self._context.logits(row), self.weights)
+                    if token is not None:
+                        tokens[branch] = token
+                        cost.written_tokens += 1
+                if not tokens or at == limit - 1:
+                    break
+                self._context.read_across(tokens, at=len(working.tokens) + at, cancelled=call.cancelled)
+                rows = {branch: row for row, branch in enumerate(tokens)}
+        return [draft.text + draft.pieces.add(b"", last=True) for draft in drafts]
+
     def warm(self, system: str, *, cancelled: Cancelled | None = None) -> None:
         """Read what every prompt under this system message begins with, unless it is kept already."""
         prompt = self.template.system_prefix(system)
@@ -187,6 +218,23 @@ class Engine:
             return 0.0
         rows = self._reader.read_aside(working, tokens[: len(following)], cancelled)
         return sum(log_probability(self._context.logits(row), token) for row, token in zip(rows, following, strict=True))
+
+
+@dataclass
+class _Draft:
+    """One of several answers that are written side by side."""
+
+    sampler: Sampler
+    pieces: Pieces
+    text: str = ""
+
+    def draw(self, logits: Row, weights: Weights) -> int | None:
+        """The next token, or None where the answer has ended."""
+        token = self.sampler.draw(logits)
+        if weights.ends(token):
+            return None
+        self.text += self.pieces.add(weights.piece(token))
+        return None if self.pieces.stopped else token
 
 
 def _prefix_files(weights: Weights, settings: EngineSettings) -> PrefixFiles | None:

@@ -102,6 +102,19 @@ class Reader:
         finally:
             self._context.drop(_BRANCH)
 
+    @contextmanager
+    def branches(self, working: Working, count: int) -> Iterator[range]:
+        """`count` sequences that go on from what was read; they are dropped afterwards."""
+        numbers = range(_BRANCH, _BRANCH + count)
+        for number in numbers:
+            self._context.copy(_MAIN, number, 0, len(working.tokens))
+        try:
+            yield numbers
+        finally:
+            if not self._context.closed:
+                for number in numbers:
+                    self._context.drop(number)
+
     def recall(self, prompt: Prompt) -> Prefix | None:
         """The shared part, from memory or else from disk."""
         tokens = prompt.tokens[: prompt.shared]

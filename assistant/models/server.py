@@ -10,6 +10,7 @@ from typing import Any, Self
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict
 
@@ -110,6 +111,9 @@ class ServerChat(BaseChatModel):
         if kwargs.get("choices"):
             yield _as_chunk(self._choose(messages, kwargs["choices"], kwargs.get("cancelled")))
             return
+        if kwargs.get("drafts"):
+            yield _as_chunk(self._drafts(messages, stop, kwargs))
+            return
         started = time.perf_counter()
         first: float | None = None
         finished = False
@@ -186,6 +190,17 @@ class ServerChat(BaseChatModel):
             "probabilities": probabilities,
         }
         return AIMessage(content=best, usage_metadata=reply.usage_metadata, response_metadata=metadata)
+
+    def _drafts(self, messages: list[BaseMessage], stop: list[str] | None, options: Mapping[str, Any]) -> AIMessage:
+        """Several answers, one after the other: not every server gives several at once."""
+        texts: list[str] = []
+        used: UsageMetadata | None = None
+        for seed in range(options["drafts"]):
+            request = {**self._request(messages, {**options, "greedy": False}), "seed": seed, "stop": stop}
+            reply, _ = self._once(messages, request, options.get("cancelled"))
+            texts.append(Echo(messages).whole(str(reply.text)))
+            used = add_usage(used, reply.usage_metadata)
+        return AIMessage(content=texts[0], usage_metadata=used, response_metadata={"drafts": texts})
 
     def _once(
         self, messages: list[BaseMessage], request: dict[str, Any], cancelled: Cancelled | None
