@@ -11,11 +11,10 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from assistant.home import Home
+from assistant.models.shared import Models
 from assistant.sample import workspace
 from assistant.settings import Settings
 from assistant.stream import Stream
-from assistant.turns import Turns
-from assistant.wiring import Models, assemble, database_name, open_database, workspace_database
 from graphs.errors import TurnCancelled
 from graphs.values import Answer, Done, Event
 from stores.errors import AssistantError
@@ -23,6 +22,7 @@ from stores.values import Conversation, Example, Feedback, IngestProgress, Messa
 
 if TYPE_CHECKING:
     from assistant.models.files import Progress
+    from assistant.turns import Turns
     from stores.documents import Documents
     from stores.examples import Examples
     from stores.memories import Memories
@@ -81,11 +81,16 @@ class Assistant:
 
     One instance serves many threads. Use it as a context manager, or call `close()`.
     Raises `StoreUnavailable` where the home is in use or cannot be written; nothing is downloaded
-    and no model loaded before `prepare` or the first question.
+    and no model loaded before the first question, unless `preload` says to begin at once, in the background.
     """
 
     def __init__(
-        self, settings: Settings | None = None, *, today: Callable[[], date] = date.today, models: Models | None = None
+        self,
+        settings: Settings | None = None,
+        *,
+        today: Callable[[], date] = date.today,
+        models: Models | None = None,
+        preload: bool = False,
     ) -> None:
         self.settings = settings or Settings()
         self._today = today
@@ -96,6 +101,12 @@ class Assistant:
             self._models = models or Models(
                 self.settings, home.prefixes if self.settings.model.keep_prefixes_on_disk else None
             )
+            if preload:
+                self._models.begin()
+            # Heavy, so imported here: meanwhile the model's file is read.
+            from assistant.turns import Turns
+            from assistant.wiring import assemble
+
             self._parts = assemble(self.settings, home, self._models)
         except BaseException:
             home.close()
@@ -214,6 +225,8 @@ class Assistant:
             self._models.files.ensure(name, progress)
         if self.settings.database.url or not self.settings.sample:
             return
+        from assistant.wiring import open_database, workspace_database
+
         sample = workspace.set_up(self._parts.home.path)
         self._parts.documents.add(sample.handbook, progress=ingesting)
         if self._parts.database is None:
@@ -243,6 +256,8 @@ class Assistant:
 
     def state(self) -> State:
         """What the assistant runs on."""
+        from assistant.wiring import database_name, workspace_database
+
         settings = self.settings
         url, _ = workspace_database(settings, self._parts.home.path)
         return State(

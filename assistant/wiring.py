@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 
-from assistant.errors import ModelUnavailable
 from assistant.home import Home
-from assistant.models.files import ModelFiles
+from assistant.models.shared import Models
 from assistant.sample import workspace
 from assistant.settings import Settings
 from graphs.graph import Graph, build
@@ -24,91 +22,10 @@ from stores.history import History
 from stores.memories import Memories
 from stores.vectors import open_client
 
-if TYPE_CHECKING:
-    from assistant.models.embeddings import OnnxEmbedder
-
 # What may stand in a checkpoint besides plain values.
 _CHECKPOINTED = [("stores.values", name) for name in ("Memory", "Message", "Passage", "Table", "ValueMatch")] + [
     ("graphs.values", name) for name in ("Attempt", "Citation")
 ]
-
-
-class Models:
-    """The models, each loaded when first needed and shared by every Assistant that was made from it."""
-
-    def __init__(self, settings: Settings, prefixes: Path | None) -> None:
-        self._settings = settings
-        self._prefixes = prefixes
-        self._lock = threading.RLock()
-        self._chat: Any = None
-        self._embedder: OnnxEmbedder | None = None
-        model = settings.model
-        self.files = ModelFiles(settings.models_directory, sources=model.sources, hub_endpoint=model.hub_endpoint)
-
-    @property
-    def wanted(self) -> tuple[str, ...]:
-        """The names of the files that are needed."""
-        settings = self._settings
-        own = () if settings.model.server_url else (settings.model.name,)
-        return (*own, settings.embedding.name)
-
-    @property
-    def loaded(self) -> bool:
-        """Whether the language model is in memory."""
-        return self._chat is not None
-
-    def missing(self) -> list[str]:
-        """Which of the files are not there."""
-        return [name for name in self.wanted if self.files.path(name) is None]
-
-    def _path(self, name: str) -> Path:
-        path = self.files.path(name)
-        if path is None:
-            raise ModelUnavailable(
-                f"The model {name} is not on this machine. Fetch it with: assistant models pull {name}"
-            )
-        return path
-
-    def chat(self) -> Any:
-        """The chat model; loading takes seconds."""
-        with self._lock:
-            if self._chat is None:
-                from assistant.models.load import load_chat
-
-                settings = self._settings
-                path = None if settings.model.server_url else self._path(settings.model.name)
-                self._chat = load_chat(settings, path, prefixes=self._prefixes)
-            return self._chat
-
-    def forget(self, user: str) -> None:
-        """Drop what the language model keeps of a user's conversations in memory."""
-        with self._lock:
-            if hasattr(self._chat, "forget"):
-                self._chat.forget(user)
-
-    def embedder(self) -> OnnxEmbedder:
-        """The embedding model."""
-        with self._lock:
-            if self._embedder is None:
-                from assistant.models.load import load_embedder
-
-                self._embedder = load_embedder(self._settings, self._path(self._settings.embedding.name))
-            return self._embedder
-
-    def embed(self, texts: Any) -> Any:
-        """Texts to unit vectors (see `stores.values.Embed`)."""
-        return self.embedder()(texts)
-
-    def count_tokens(self, text: str) -> int:
-        """Tokens of a text as the embedding model counts them."""
-        return self.embedder().count_tokens(text)
-
-    def close(self) -> None:
-        """Free the model."""
-        with self._lock:
-            if self._chat is not None:
-                self._chat.close()
-                self._chat = None
 
 
 class LazyEmbed:

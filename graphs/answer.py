@@ -51,6 +51,9 @@ def answer(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
         table, passages = state["table"], state["passages"]
         if state["route"] == "both" and table is not None and passages:
             return _from_both(state, turn, table)
+        if state["route"] == "sql" and passages and (citations := _say_passages(state["question"], turn, passages, None)):
+            # The database had nothing, the documents do: this is an answer from documents.
+            return {"route": "documents", "table": None, "citations": citations, "grounded": True}
         if state["route"] in ("sql", "both") and (table is not None or not passages):
             return _from_rows(state, turn, table)
         return _from_passages(state, turn)

@@ -16,7 +16,7 @@ from graphs.memory import memory
 from graphs.recall import recall
 from graphs.relevance import clarify, relevance
 from graphs.remember import remember
-from graphs.sql import sql
+from graphs.sql import says_nothing, sql
 from graphs.state import Input, State
 from graphs.turn import Turn
 
@@ -40,6 +40,14 @@ def worded(state: State, runtime: Runtime[Turn]) -> Literal["answer", "__end__"]
     return "answer" if runtime.context.words else "__end__"
 
 
+def after_rows(state: State, runtime: Runtime[Turn]) -> Literal["documents", "answer", "__end__"]:
+    """Where the database has nothing, the documents are looked at before the user is told so."""
+    table = state["table"]
+    if runtime.context.words and state["route"] == "sql" and state["nearest"] and table is not None and says_nothing(table):
+        return "documents"
+    return worded(state, runtime)
+
+
 def build(checkpointer: BaseCheckpointSaver[str] | None = None) -> Graph:
     """The compiled graph of a turn."""
     graph = StateGraph(State, context_schema=Turn, input_schema=Input)
@@ -56,7 +64,7 @@ def build(checkpointer: BaseCheckpointSaver[str] | None = None) -> Graph:
     graph.add_edge(START, "recall")
     graph.add_edge("recall", "relevance")
     graph.add_conditional_edges("relevance", by_route, AFTER_RELEVANCE)
-    graph.add_conditional_edges("sql", worded)
+    graph.add_conditional_edges("sql", after_rows)
     graph.add_conditional_edges("documents", worded)
     graph.add_edge("memory", "remember")
     graph.add_edge("chat", "remember")

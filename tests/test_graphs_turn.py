@@ -11,6 +11,8 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
+from graphs.answer import listed
+from graphs.documents import relevant
 from graphs.errors import TurnCancelled
 from graphs.graph import build
 from graphs.sql import READ_ONLY
@@ -179,12 +181,41 @@ def test_no_rows_are_doubted_but_kept_where_most_drafts_find_none() -> None:
     none, some = "SELECT name FROM members WHERE 0", "SELECT name FROM members"
     rows = {none: Table(("name",), ()), some: Table(("name",), (("Ada",),))}
     bench = Bench(rows)
-    bench.model.pick("sql").say(none, none, none, none, some)
+    bench.model.pick("sql", "no").say(none, none, none, none, some)
     assert bench.ask("Who left?")["sql"] == none
     assert bench.text == "Nothing in the database matches that."
     bench = Bench(rows)
     bench.model.pick("sql").say(none, some, some, none, none, "Ada.")
     assert bench.ask("Who left?")["sql"] == some
+
+
+def test_where_the_database_has_nothing_the_documents_are_asked() -> None:
+    none = "SELECT name FROM members WHERE 0"
+    bench = Bench({none: Table(("name",), ())})
+    bench.model.pick("sql", "yes").say(*[none] * 5, "It is 24 months.")
+    state = bench.ask("How long does the guarantee run?")
+    assert bench.steps == ["recall", "relevance", "sql", "documents", "answer"]
+    assert (state["route"], state["table"], state["grounded"]) == ("documents", None, True)
+    assert bench.text.startswith("It is 24 months.")
+
+
+def test_only_passages_near_the_best_are_read() -> None:
+    passages = [replace(WARRANTY, id=str(n), score=score) for n, score in enumerate((0.8, 0.7, 0.5, 0.1))]
+    assert [p.score for p in relevant(passages)] == [0.8, 0.7]
+    assert relevant([]) == []
+
+
+@pytest.mark.parametrize(("question", "said"), [("Is it 24 months?", True), ("How long is the warranty?", False)])
+def test_a_no_among_the_answers_draws_from_the_yes(question: str, said: bool) -> None:
+    bench = Bench()
+    bench.model.pick("documents", {"yes": 0.5, "no": 0.5}).say("The warranty on repairs is 24 months.")
+    assert bool(bench.ask(question)["citations"]) is said
+
+
+def test_first_and_last_names_are_said_as_one() -> None:
+    rows = (("Ada", "Lovelace", 3), ("Bo", "Holm", 2))
+    assert listed(Table(("first_name", "last_name", "visits"), rows)) == "I found 2: Ada Lovelace (3), Bo Holm (2)."
+    assert listed(Table(("visits", "name"), ((3, "Ada"), (2, "Bo")))) == "I found 2: 3 (Ada), 2 (Bo)."
 
 
 def test_sql_is_repaired_with_the_databases_own_error() -> None:

@@ -34,7 +34,7 @@ def ask(
 ) -> None:
     """Answer one question."""
     given = {"database": {"url": database}} if database else {}
-    with session(ctx).assistant(prepare=True, **given) as opened:
+    with session(ctx).assistant(prepare=True, preload=True, **given) as opened:
         if not as_json:
             stream_answer(opened, question, user=user, conversation=conversation)
             return
@@ -46,7 +46,7 @@ def ask(
 
 def chat(ctx: typer.Context) -> None:
     """Talk in the terminal; questions may also be piped in, one a line."""
-    with session(ctx).assistant(prepare=True) as opened:
+    with session(ctx).assistant(prepare=True, preload=True) as opened:
         note(HELP)
         conversation: str | None = None
         choices: tuple[str, ...] = ()

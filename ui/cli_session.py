@@ -44,11 +44,12 @@ class Session:
         return ModelFiles(settings.models_directory, sources=model.sources, hub_endpoint=model.hub_endpoint)
 
     @contextmanager
-    def assistant(self, *, prepare: bool = False, **more: Any) -> Iterator[Assistant]:
-        """An assistant for one command; `prepare` first fetches what is missing and sets up the sample workspace."""
+    def assistant(self, *, prepare: bool = False, preload: bool = False, **more: Any) -> Iterator[Assistant]:
+        """An assistant for one command; `prepare` first fetches what is missing and sets up the sample workspace,
+        `preload` reads the language model meanwhile."""
         from assistant import Assistant
 
-        with Assistant(self.settings(**more)) as opened:
+        with Assistant(self.settings(**more), preload=preload) as opened:
             if prepare:
                 make_ready(opened)
             yield opened

@@ -21,8 +21,8 @@ from assistant.evaluation.report import Metrics, Report
 from assistant.evaluation.run import Run, isolated
 from assistant.machine import resident_bytes
 from assistant.models.library import physical_cores
+from assistant.models.shared import Models
 from assistant.settings import Settings
-from assistant.wiring import Models
 
 if TYPE_CHECKING:
     from assistant.models.engine import Call, Engine

@@ -1,0 +1,105 @@
+"""The models that an assistant speaks with, each loaded when it is first needed."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assistant.errors import ModelUnavailable
+from assistant.models.files import ModelFiles
+from assistant.settings import Settings
+from stores.errors import AssistantError
+
+if TYPE_CHECKING:
+    from assistant.models.embeddings import OnnxEmbedder
+
+
+class Models:
+    """The models, each loaded when first needed and shared by every Assistant that was made from it."""
+
+    def __init__(self, settings: Settings, prefixes: Path | None) -> None:
+        self._settings = settings
+        self._prefixes = prefixes
+        # Two locks: what is found can be embedded while the language model is still being read from disk.
+        self._chat_lock, self._embedder_lock = threading.RLock(), threading.RLock()
+        self._chat: Any = None
+        self._embedder: OnnxEmbedder | None = None
+        model = settings.model
+        self.files = ModelFiles(settings.models_directory, sources=model.sources, hub_endpoint=model.hub_endpoint)
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The names of the files that are needed."""
+        settings = self._settings
+        own = () if settings.model.server_url else (settings.model.name,)
+        return (*own, settings.embedding.name)
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the language model is in memory."""
+        return self._chat is not None
+
+    def missing(self) -> list[str]:
+        """Which of the files are not there."""
+        return [name for name in self.wanted if self.files.path(name) is None]
+
+    def _path(self, name: str) -> Path:
+        path = self.files.path(name)
+        if path is None:
+            raise ModelUnavailable(
+                f"The model {name} is not on this machine. Fetch it with: assistant models pull {name}"
+            )
+        return path
+
+    def chat(self) -> Any:
+        """The chat model; loading takes seconds."""
+        with self._chat_lock:
+            if self._chat is None:
+                from assistant.models.load import load_chat
+
+                settings = self._settings
+                path = None if settings.model.server_url else self._path(settings.model.name)
+                self._chat = load_chat(settings, path, prefixes=self._prefixes)
+            return self._chat
+
+    def begin(self) -> None:
+        """Load the language model in the background, if it is there; what goes wrong is said when it is asked for."""
+
+        def load() -> None:
+            with contextlib.suppress(AssistantError):
+                self.chat()
+
+        if not self.missing():
+            threading.Thread(target=load, name="load", daemon=True).start()
+
+    def forget(self, user: str) -> None:
+        """Drop what the language model keeps of a user's conversations in memory."""
+        with self._chat_lock:
+            if hasattr(self._chat, "forget"):
+                self._chat.forget(user)
+
+    def embedder(self) -> OnnxEmbedder:
+        """The embedding model."""
+        with self._embedder_lock:
+            if self._embedder is None:
+                from assistant.models.load import load_embedder
+
+                self._embedder = load_embedder(self._settings, self._path(self._settings.embedding.name))
+            return self._embedder
+
+    def embed(self, texts: Any) -> Any:
+        """Texts to unit vectors (see `stores.values.Embed`)."""
+        return self.embedder()(texts)
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a text as the embedding model counts them."""
+        return self.embedder().count_tokens(text)
+
+    def close(self) -> None:
+        """Free the model."""
+        with self._chat_lock:
+            if self._chat is not None:
+                self._chat.close()
+                self._chat = None
