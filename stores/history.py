@@ -19,7 +19,7 @@ from stores.values import Conversation, Feedback, Message
 BUSY_SECONDS = 10.0
 MAX_TITLE = 80
 
-_MESSAGE = "m.id, m.conversation, m.role, m.text, m.created, m.answer"
+_MESSAGE = "m.id, m.conversation, m.role, m.text, m.created, m.answer, (SELECT f.score FROM feedback AS f WHERE f.answer = m.id)"
 _ORDER = "COALESCE((SELECT q.number FROM messages AS q WHERE q.id = m.question), m.number), m.number"
 _CONVERSATION = "c.id, c.user, c.title, c.created, c.updated, (SELECT COUNT(*) FROM messages AS n WHERE n.conversation = c.id)"
 
@@ -246,9 +246,9 @@ def _now() -> str:
     return datetime.now(UTC).isoformat()
 
 
-def _message(row: tuple[str, str, Literal["user", "assistant"], str, str, str | None]) -> Message:
-    id_, conversation, role, text, created, answer = row
-    return Message(id_, conversation, role, text, datetime.fromisoformat(created), answer)
+def _message(row: tuple[str, str, Literal["user", "assistant"], str, str, str | None, Literal[-1, 1] | None]) -> Message:
+    id_, conversation, role, text, created, answer, score = row
+    return Message(id_, conversation, role, text, datetime.fromisoformat(created), answer, score)
 
 
 def _conversation(row: tuple[str, str, str, str, str, int]) -> Conversation:

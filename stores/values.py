@@ -164,7 +164,8 @@ class Conversation:
 
 @dataclass(frozen=True)
 class Message:
-    """One message of a conversation; `answer` is the whole answer as JSON for what the assistant said."""
+    """One message of a conversation; `answer` is the whole answer as JSON for what the assistant said, `score` what the user
+    thought of it."""
 
     id: str
     conversation: str
@@ -172,6 +173,7 @@ class Message:
     text: str
     created: datetime
     answer: str | None = None
+    score: Literal[-1, 1] | None = None
 
 
 @dataclass(frozen=True)

@@ -144,6 +144,7 @@ def test_feedback_is_kept_and_replaced(history: History) -> None:
     found = history.feedback(answer, user="ada")
     assert found is not None
     assert found.score == 1
+    assert [message.score for message in history.messages("c", user="ada")] == [None, 1]
 
 
 def test_what_is_deleted_is_gone_from_the_files(tmp_path: Path) -> None:

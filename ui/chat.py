@@ -134,7 +134,8 @@ class Chat:
         except AssistantError as error:
             return lists.notice(str(error))
         shown = [render.Shown(message, _answer_of(message)) for message in messages[-self._shown_messages :]]
-        return render.thread(shown, scores=session.scores, choosable=choosable)
+        kept = {message.id: message.score for message in messages if message.score}
+        return render.thread(shown, scores={**kept, **session.scores}, choosable=choosable)
 
     def _follow(self, turn: Turn, progress: Progress) -> Iterator[tuple[Any, ...]]:
         shown = ""
