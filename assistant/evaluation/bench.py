@@ -3,55 +3,27 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from assistant.api import Assistant
-from assistant.errors import ModelUnavailable
+from assistant.evaluation.conversation import CONVERSATION, Measured, Seen, Told, Watched, converse
 from assistant.evaluation.report import Metrics, Report
 from assistant.evaluation.run import Run, isolated
-from assistant.machine import resident_bytes
 from assistant.models.library import physical_cores
-from assistant.models.shared import Models
 from assistant.settings import Settings
 
 if TYPE_CHECKING:
     from assistant.models.engine import Call, Engine
-    from assistant.models.reading import Cost
     from graphs.values import Answer
-
-CONVERSATION = (
-    "Hello!",
-    "How many members do we have?",
-    "How many of them joined in 2025?",
-    "How long is the warranty on a repair?",
-    "And what do I have to bring along?",
-    "Please remember that I like short answers.",
-    "Make this friendlier: 'Your bike is done. Come and get it.'",
-    "Now make it a bit shorter.",
-    "Which parts are low in stock?",
-    "Which of them is the most expensive?",
-    "What does the Family membership include?",
-    "What is the capital of Peru?",
-    "How many repairs were finished in 2025?",
-    "And in 2024?",
-    "What did I tell you about my answers?",
-    "How much is the deposit for a loan bike?",
-    "How many invoices are unpaid, and what late fee do we charge with the second reminder?",
-    "Translate this into German: 'Thank you for your order.'",
-    "Which mechanic finished the most repairs?",
-    "Thanks, that was all!",
-)
-"""One conversation over the sample workspace that takes every route, with follow-ups."""
 
 TOGETHER = "Rewrite this in a friendlier tone: We have received your letter. The goods will be sent in the coming week."
 BARS = {
@@ -79,94 +51,6 @@ LOWER_IS_BETTER = frozenset(BARS) - {
 NOISE = 1.2
 """Times on a busy machine differ by so much from run to run without a cause."""
 _REPLAYED = 6
-# The block that changes with what was found: passages or rows, up to the question.
-_CARRIED = re.compile(r"\[1\] [\s\S]*(?=\n\nQuestion: )|\n\nResult:\n[\s\S]*")
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A call to the model: what was asked, what it cost, the seconds it took, and of which turn it was.
-
-    `carried`: prompt tokens read anew that are passages and rows.
-    """
-
-    call: Call
-    cost: Cost
-    seconds: float
-    turn: int
-    carried: int
-
-    @property
-    def writes(self) -> bool:
-        """Whether text was written, not a decision made."""
-        return self.cost.written_tokens > 1
-
-    @property
-    def waited(self) -> float:
-        """Seconds until the first word, or until the decision."""
-        return self.cost.first_token_seconds or self.seconds
-
-    @property
-    def read(self) -> int:
-        """Prompt tokens read anew."""
-        return self.cost.prompt_tokens - self.cost.cached_tokens
-
-
-class Watched(Models):
-    """The models, with a note of every call."""
-
-    def __init__(self, settings: Settings, prefixes: Path | None) -> None:
-        super().__init__(settings, prefixes)
-        self.seen: list[Seen] = []
-        self.embedding_seconds = 0.0
-        self.turn = 0
-
-    def chat(self) -> Any:
-        """The chat model, watched."""
-        chat = super().chat()
-        if not hasattr(chat, "engine"):
-            raise ModelUnavailable("A model server cannot be measured here: unset model.server_url.")
-        chat.watch = self._note
-        return chat
-
-    def _note(self, call: Call, cost: Cost, seconds: float) -> None:
-        weights = super().chat().engine.weights
-        text = b"".join(map(weights.piece, call.prompt.tokens)).decode(errors="replace")
-        found = _CARRIED.search(text)
-        read = cost.prompt_tokens - cost.cached_tokens
-        carried = min(read, len(weights.tokenize(found[0]))) if found else 0
-        self.seen.append(Seen(call, replace(cost), seconds, self.turn, carried))
-
-    def embed(self, texts: Any) -> Any:
-        """Vectors, and how long they took."""
-        started = time.perf_counter()
-        try:
-            return super().embed(texts)
-        finally:
-            self.embedding_seconds += time.perf_counter() - started
-
-
-class Measured(Assistant):
-    """An assistant over the sample workspace whose models are watched."""
-
-    def __init__(self, settings: Settings) -> None:
-        settings = settings.model_copy(update={"sample": True})
-        self.watched = Watched(settings, settings.home / "prefixes")
-        super().__init__(settings, models=self.watched)
-
-    def close(self) -> None:
-        """Close the stores and free the models."""
-        super().close()
-        self.watched.close()
-
-
-@dataclass
-class Told:
-    """A conversation as it was measured: its answers, the calls behind them, and what each turn spent outside the models."""
-
-    answers: list[Answer] = field(default_factory=list)
-    outside: list[float] = field(default_factory=list)
-    resident: list[int] = field(default_factory=list)
 
 
 def measure(run: Run, *, command: Sequence[str], turns: int = len(CONVERSATION)) -> Report:
@@ -180,7 +64,7 @@ def measure(run: Run, *, command: Sequence[str], turns: int = len(CONVERSATION))
             run.progress(0, turns, "reading the rules and the sample workspace")
             assistant.prepare()
             assistant.load()
-            told = _converse(assistant, turns, run)
+            told = converse(assistant, turns, run)
             seen = list(assistant.watched.seen)
             path = assistant.watched.files.path(settings.model.name)
         assert path is not None
@@ -219,21 +103,6 @@ def worse(now: Metrics, before: Metrics) -> list[str]:
         if ratio > NOISE:
             found.append(f"{name} was {old:g} and is {new:g}")
     return found
-
-
-def _converse(assistant: Measured, turns: int, run: Run) -> Told:
-    told, models = Told(), assistant.watched
-    for number in range(turns):
-        question = CONVERSATION[number % len(CONVERSATION)]
-        run.progress(number, turns, question)
-        models.turn = number
-        before, embedding = len(models.seen), models.embedding_seconds
-        answer = assistant.ask(question, conversation=f"bench-{number // len(CONVERSATION)}")
-        inside = sum(call.seconds for call in models.seen[before:]) + models.embedding_seconds - embedding
-        told.answers.append(answer)
-        told.outside.append(answer.usage.seconds - inside)
-        told.resident.append(resident_bytes())
-    return told
 
 
 def _first_after_restart(assistant: Measured) -> tuple[Seen, float]:
