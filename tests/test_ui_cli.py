@@ -82,8 +82,8 @@ class Scripted:
     kept = Kept()
     script: list[Any] = []  # noqa: RUF012
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings, self.prepared, self.questions = settings, False, []
+    def __init__(self, settings: Settings, *, preload: bool = False) -> None:
+        self.settings, self.preload, self.prepared, self.questions = settings, preload, False, []
         Scripted.made.append(self)
         self.documents = self.memories = self.conversations = self.examples = self
 
@@ -181,6 +181,7 @@ def test_ask_streams_the_answer_and_what_it_stands_on(shell: Shell) -> None:
     assert shell.err == ""
     made = Scripted.made[0]
     assert made.prepared
+    assert made.preload
     assert made.questions == [("Who ordered most?", {"user": "7", "conversation": "monday"})]
 
 
@@ -273,6 +274,7 @@ def test_memories_of_one_user(shell: Shell) -> None:
     for name, user in (("m1", "local"), ("m2", "7")):
         Scripted.kept.memories[name] = Memory(name, user, f"fact of {user}", WHEN)
     assert shell("memories", "list", "--user", "7") == 0
+    assert not Scripted.made[-1].preload, "no model is read for a list"
     assert "m2" in shell.out
     assert "2025-03-04" in shell.out
     assert "m1" not in shell.out
