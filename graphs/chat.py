@@ -83,7 +83,7 @@ def way_back(turn: Turn) -> str:
                 if len(names) > 3
                 else f"your database ({', '.join(names)})"
             )
-    documents = [document.name for document in turn.services.documents.all(user=turn.user)[:2]]
+    documents = list(dict.fromkeys(document.name for document in turn.services.documents.all(user=turn.user)))[:2]
     if documents:
         offers.append(f"your documents (such as {' or '.join(documents)})")
     offers.append("what you asked me to remember")

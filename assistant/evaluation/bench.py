@@ -166,6 +166,8 @@ def _together(assistant: Assistant, users: int = 4) -> tuple[float, float]:
 def _process(command: Sequence[str], settings: Settings) -> float | None:
     """Seconds from the start of `assistant ask` to the first byte of its answer, prefixes on disk."""
     environment = {"ASSISTANT_MODEL__DIRECTORY": str(settings.models_directory), "ASSISTANT_MODEL__NAME": settings.model.name}
+    # An installed Python keeps its bytecode; a developer's or a container's may be told not to.
+    environment["PYTHONDONTWRITEBYTECODE"] = ""
     asked = [*command, "--home", str(settings.home), "ask", CONVERSATION[0]]
     started = time.perf_counter()
     with subprocess.Popen(asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=os.environ | environment) as process:
