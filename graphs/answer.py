@@ -52,9 +52,8 @@ def answer(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
         table, passages = state["table"], state["passages"]
         if state["route"] == "both" and table is not None and passages:
             return _from_both(state, turn, table)
-        if state["route"] == "sql" and passages and (citations := _say_passages(state["question"], turn, passages, None)):
-            # The database had nothing, the documents do: this is an answer from documents.
-            return {"route": "documents", "table": None, "citations": citations, "grounded": True}
+        if state["route"] == "sql" and passages:
+            return _instead_of_rows(state, turn, table)
         if state["route"] in ("sql", "both") and (table is not None or not passages):
             return _from_rows(state, turn, table)
         return _from_passages(state, turn)
@@ -66,6 +65,14 @@ def _from_rows(state: State, turn: Turn, table: Table | None) -> dict[str, objec
         return {"grounded": False}
     _say_rows(state["question"], turn, table)
     return {"grounded": True}
+
+
+def _instead_of_rows(state: State, turn: Turn, table: Table | None) -> dict[str, object]:
+    """The database had nothing: an answer from the documents where they have one."""
+    citations = _say_passages(state["question"], turn, state["passages"], None)
+    if not citations:
+        return _from_rows(state, turn, table)
+    return {"route": "documents", "table": None, "citations": citations, "grounded": True}
 
 
 def _say_rows(question: str, turn: Turn, table: Table) -> None:

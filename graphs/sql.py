@@ -86,9 +86,9 @@ def _write_and_run(state: State, turn: Turn, database: Database) -> dict[str, ob
         found = trials.run(query)
     if found is None:
         return {"attempts": trials.attempts, "notice": _gave_up(trials.attempts)}
-    # What was run last is what the answer stands on.
-    attempts = [attempt for attempt in trials.attempts if attempt.sql != found.query]
-    return {"sql": found.query, "table": found.table, "attempts": [*attempts, Attempt(found.query, None)], "notice": None}
+    # The query that the answer stands on comes last, whenever it was run.
+    attempts = sorted(trials.attempts, key=lambda attempt: attempt.sql == found.query)
+    return {"sql": found.query, "table": found.table, "attempts": attempts, "notice": None}
 
 
 @dataclass(frozen=True)
@@ -110,21 +110,20 @@ class Trials:
 
     def run(self, query: str) -> Found | None:
         """The rows of a query as the model wrote it, or None where it does not run."""
-        if query not in self.ran:
-            found = self._run(query)
-            if found is None and not asks_to_write(query) and (mended := self._database.mend(query)):
-                found = self._run(mended)
-            self.ran[query] = found
-        return self.ran[query]
-
-    def _run(self, query: str) -> Found | None:
-        try:
-            found = Found(query, self._database.run(query, user=self._turn.user))
-        except (QueryRejected, QueryTimeout) as error:
-            self.attempts.append(Attempt(query, str(error)))
-            return None
-        self.attempts.append(Attempt(query, None))
+        found = self._once(query)
+        if found is None and not asks_to_write(query) and (mended := self._database.mend(query)):
+            return self._once(mended)
         return found
+
+    def _once(self, query: str) -> Found | None:
+        if query not in self.ran:
+            try:
+                self.ran[query] = Found(query, self._database.run(query, user=self._turn.user))
+                self.attempts.append(Attempt(query, None))
+            except (QueryRejected, QueryTimeout) as error:
+                self.ran[query] = None
+                self.attempts.append(Attempt(query, str(error)))
+        return self.ran[query]
 
 
 def says_nothing(table: Table) -> bool:

@@ -85,6 +85,7 @@ class StandIn:
         self, answer_id: str, *, user: str, score: int, comment: str | None = None, corrected_sql: str | None = None
     ) -> None:
         self.judged.append((answer_id, user, score))
+        self.conversations.judge(answer_id, score)
 
     def stream(
         self, question: str, *, user: str = "local", conversation: str | None = None, words: bool = True
@@ -176,6 +177,12 @@ class StandInConversations:
             Message(f"{key}-{len(messages)}", key, "user" if role == "user" else "assistant", text, NOW, answer)
         )
         self._kept[key] = (replace(conversation, updated=datetime.now(UTC), messages=len(messages)), messages)
+
+    def judge(self, answer_id: str, score: int) -> None:
+        for _, messages in self._kept.values():
+            messages[:] = [
+                replace(m, score=1 if score == 1 else -1) if m.answer and answer_id in m.answer else m for m in messages
+            ]
 
     def all(self, *, user: str = "local", query: str | None = None) -> list[Conversation]:
         return [conversation for conversation, _ in self._kept.values() if conversation.user == user]

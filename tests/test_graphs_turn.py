@@ -177,6 +177,14 @@ def test_what_does_not_run_is_drawn_again_and_the_rows_that_most_find_are_taken(
     assert bench.text == "Ada."
 
 
+def test_a_query_that_several_drafts_come_to_is_run_once() -> None:
+    empty = "SELECT city FROM members"
+    bench = Bench({empty: Table(("city",), ())})
+    bench.model.pick("sql", "no").say("SELECT cities FROM members", *["SELECT cities FROM members "] * 2, empty, NOPE)
+    state = bench.ask("Which city?")
+    assert [a.sql for a in state["attempts"]] == ["SELECT cities FROM members", NOPE, empty]
+
+
 def test_no_rows_are_doubted_but_kept_where_most_drafts_find_none() -> None:
     none, some = "SELECT name FROM members WHERE 0", "SELECT name FROM members"
     rows = {none: Table(("name",), ()), some: Table(("name",), (("Ada",),))}

@@ -245,7 +245,7 @@ def test_an_ungrounded_answer_is_marked_where_it_claims_something() -> None:
 
 
 def test_a_judgement_shows_on_its_answer() -> None:
-    html = render.thread([render.Shown(Message("m", "c", "assistant", "Yes.", NOW), answer())], scores={"a1": -1})
+    html = render.thread([render.Shown(Message("m", "c", "assistant", "Yes.", NOW, score=-1), answer())])
     assert 'data-score="-1" aria-pressed="true"' in html
     assert 'data-score="1" aria-pressed="false"' in html
 

@@ -78,7 +78,7 @@ class Chat:
         before = self._messages(session, choosable=False)  # read before the turn can write its question there
         turn = self._turns[key] = Turn(self._stream(question, session))
         try:
-            progress = Progress(question, time.monotonic(), scores=session.scores)
+            progress = Progress(question, time.monotonic())
             yield "", before, render.turn(progress, progress.started)
             yield from self._follow(turn, progress)
         finally:
@@ -110,15 +110,13 @@ class Chat:
         for turn in list(self._turns.values()):
             turn.stop()
 
-    def act(self, session: Session, event: gr.EventData) -> Session:
+    def act(self, session: Session, event: gr.EventData) -> None:
         """Take a judgement on an answer."""
         score: Literal[-1, 1] = 1 if str(event.score) == "1" else -1
         try:
             self._assistant.feedback(str(event.id), user=session.user, score=score)
         except AssistantError as error:
             gr.Warning(escape(str(error)), title="That was not kept")
-            return session
-        return session.scored(str(event.id), score)
 
     def _stream(self, question: str, session: Session) -> Iterator[Event]:
         try:
@@ -134,8 +132,7 @@ class Chat:
         except AssistantError as error:
             return lists.notice(str(error))
         shown = [render.Shown(message, _answer_of(message)) for message in messages[-self._shown_messages :]]
-        kept = {message.id: message.score for message in messages if message.score}
-        return render.thread(shown, scores={**kept, **session.scores}, choosable=choosable)
+        return render.thread(shown, choosable=choosable)
 
     def _follow(self, turn: Turn, progress: Progress) -> Iterator[tuple[Any, ...]]:
         shown = ""

@@ -103,7 +103,7 @@ def _wire_chat(
     for event in asked:
         _on(event.then, side.after_turn, [session], lists)
     for html in (parts.thread, parts.live):
-        _on(html.act, talk.act, [session], [session])
+        _on(html.act, talk.act, [session], [])
     # Not queued: it must not wait behind the turn that it ends.
     parts.stop.click(talk.stop, None, None, queue=False, show_progress="hidden", api_visibility="private")
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from assistant import Answer, Done, StepFinished, StepStarted, Token
 
@@ -31,7 +30,6 @@ class Progress:
     answer: Answer | None = None
     failure: str | None = None
     stopped: bool = False
-    scores: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def over(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -50,7 +50,7 @@ def welcome(suggestions: Sequence[str]) -> str:
     )
 
 
-def thread(messages: Sequence[Shown], *, scores: Mapping[str, int] | None = None, choosable: bool = True) -> str:
+def thread(messages: Sequence[Shown], *, choosable: bool = True) -> str:
     """A conversation as it was. Choices of the last answer can be taken when `choosable`; earlier ones are over."""
     parts = []
     for at, shown in enumerate(messages):
@@ -62,7 +62,7 @@ def thread(messages: Sequence[Shown], *, scores: Mapping[str, int] | None = None
                 f'<article class="turn" aria-label="Answer"><div class="prose-text">{markdown.to_html(shown.message.text)}</div></article>'
             )
         else:
-            parts.append(answer(shown.answer, score=(scores or {}).get(shown.answer.id), choosable=last))
+            parts.append(answer(shown.answer, score=shown.message.score, choosable=last))
     return "".join(parts)
 
 
@@ -85,8 +85,7 @@ def turn(progress: Progress, now: float) -> str:
     """The newest turn: while it runs the step and the words so far, then its answer, or why there is none."""
     asked = question(progress.question)
     if progress.answer is not None:
-        score = progress.scores.get(progress.answer.id)
-        return asked + answer(progress.answer, steps=progress.steps, score=score)
+        return asked + answer(progress.answer, steps=progress.steps)
     words = f'<div class="prose-text">{markdown.to_html(progress.text)}</div>' if progress.text else ""
     if progress.failure is not None:
         return f'{asked}<article class="turn failed" data-failed="{escape(progress.question)}">{words}{_failure(progress)}</article>'

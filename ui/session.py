@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 LOCAL = "local"
 """The user of somebody who did not say who they are."""
@@ -22,7 +21,6 @@ class Session:
 
     user: str = LOCAL
     conversation: str = field(default_factory=new_conversation)
-    scores: Mapping[str, int] = field(default_factory=dict)
 
     def fresh(self) -> Session:
         """The same user in a new conversation."""
@@ -30,11 +28,7 @@ class Session:
 
     def opened(self, conversation: str) -> Session:
         """The same user in that conversation."""
-        return Session(self.user, conversation, self.scores)
-
-    def scored(self, answer_id: str, score: int) -> Session:
-        """With one more answer that the user judged."""
-        return replace(self, scores={**self.scores, answer_id: score})
+        return Session(self.user, conversation)
 
 
 def remembered(text: str | None) -> Session:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
@@ -41,13 +41,9 @@ BARS = {
     "memory_above_file_gb": 1.0,
     "ask_to_first_token": 2.0,
 }
-LOWER_IS_BETTER = frozenset(BARS) - {
-    "follow_up_first_token",
-    "restart_first_token",
-    "sql_writing_speed",
-    "documents_writing_speed",
-    "four_at_once_speed",
-}
+HIGHER_IS_BETTER = frozenset(
+    ("follow_up_first_token", "restart_first_token", "sql_writing_speed", "documents_writing_speed", "four_at_once_speed")
+)
 NOISE = 1.2
 """Times on a busy machine differ by so much from run to run without a cause."""
 _REPLAYED = 6
@@ -78,8 +74,8 @@ def measure(run: Run, *, command: Sequence[str], turns: int = len(CONVERSATION))
         run.progress(turns, turns, "a new process")
         started = _process(command, settings)
         run.progress(turns, turns, "the bare model")
-        with _bare(path, settings) as bare:
-            figures = _figures(seen, told, bare, first)
+        with _bare(path, settings) as read:
+            figures = _figures(seen, told, read, first)
     figures |= {f"{name}_writing_speed": ratio for name, ratio in drafting.items()}
     figures |= {
         "four_at_once_speed": speed,
@@ -99,7 +95,7 @@ def worse(now: Metrics, before: Metrics) -> list[str]:
         new, old = now.get(name), before.get(name)
         if new is None or old is None or min(new, old) <= 0:
             continue
-        ratio = new / old if name in LOWER_IS_BETTER else old / new
+        ratio = old / new if name in HIGHER_IS_BETTER else new / old
         if ratio > NOISE:
             found.append(f"{name} was {old:g} and is {new:g}")
     return found
@@ -178,15 +174,13 @@ def _process(command: Sequence[str], settings: Settings) -> float | None:
     return seconds if first else None
 
 
-@dataclass(frozen=True)
-class Bare:
-    """llama-cpp-python as its own documentation uses it: seconds to read a prompt from nothing."""
-
-    read: Callable[[Sequence[int]], float]
+Read = Callable[[Sequence[int]], float]
+"""Seconds that a prompt takes to read from nothing."""
 
 
 @contextmanager
-def _bare(path: Path, settings: Settings) -> Iterator[Bare]:
+def _bare(path: Path, settings: Settings) -> Iterator[Read]:
+    """llama-cpp-python as its own documentation uses it."""
     from llama_cpp import Llama
 
     llama = Llama(str(path), n_ctx=settings.model.context, n_threads=settings.model.threads or physical_cores(), verbose=False)
@@ -198,16 +192,16 @@ def _bare(path: Path, settings: Settings) -> Iterator[Bare]:
         return time.perf_counter() - started
 
     try:
-        yield Bare(read)
+        yield read
     finally:
         llama.close()
 
 
-def _figures(seen: Sequence[Seen], told: Told, bare: Bare, first: Seen) -> dict[str, float | None]:
+def _figures(seen: Sequence[Seen], told: Told, read: Read, first: Seen) -> dict[str, float | None]:
     routes = [answer.route for answer in told.answers]
     # The first turn of each route in a conversation reads what the later ones need not.
     later = {n for n, route in enumerate(routes) if route in routes[:n]}
-    speed = median(len(one.call.prompt.tokens) / bare.read(one.call.prompt.tokens) for one in _longest(seen))
+    speed = median(len(one.call.prompt.tokens) / read(one.call.prompt.tokens) for one in _longest(seen))
     follow_up = []
     for n in later:
         if routes[n] in ("chat", "memory", "sql") and (calls := _before_first_word(seen, n, routes[n])):

@@ -127,7 +127,7 @@ class Measured(Assistant):
 
 @dataclass
 class Told:
-    """A conversation as it was measured: its answers, the calls behind them, and what each turn spent outside the models."""
+    """A conversation as it was measured, by turn: its answer, the seconds spent outside the models, the bytes held after it."""
 
     answers: list[Answer] = field(default_factory=list)
     outside: list[float] = field(default_factory=list)
@@ -135,6 +135,7 @@ class Told:
 
 
 def converse(assistant: Measured, turns: int, run: Run) -> Told:
+    """Hold the conversation for so many turns; it begins again, as another one, when it is through."""
     told, models = Told(), assistant.watched
     for number in range(turns):
         question = CONVERSATION[number % len(CONVERSATION)]

@@ -68,11 +68,12 @@ class Models:
         """Load the language model in the background, if it is there; what goes wrong is said when it is asked for."""
 
         def load() -> None:
+            # Looking for the files may mean hashing one that changed, so it is done here.
             with contextlib.suppress(AssistantError):
-                self.chat()
+                if not self.missing():
+                    self.chat()
 
-        if not self.missing():
-            threading.Thread(target=load, name="load", daemon=True).start()
+        threading.Thread(target=load, name="load", daemon=True).start()
 
     def forget(self, user: str) -> None:
         """Drop what the language model keeps of a user's conversations in memory."""
