@@ -137,7 +137,7 @@ class DocumentSettings(Section):
 class ConversationSettings(Section):
     """Conversations and memory."""
 
-    recent_turns: int = Field(6, ge=0, le=50, description="Earlier turns that the model reads.")
+    recent_turns: int = Field(6, ge=0, le=50, description="Earlier turns that the model reads, at the least; up to twice as many.")
     memories: int = Field(5, ge=0, le=50, description="Memories that the model reads.")
     max_question: int = Field(8000, ge=100, description="Longest question, in characters.")
     clarify: float = Field(
