@@ -65,6 +65,7 @@ class ModelSettings(Section):
         True, description="Keep the prefixes that hold nothing personal on disk between runs."
     )
     drafting: bool = Field(True, description="Guess coming words from what was read, and check several in one step.")
+    parallel: int = Field(4, ge=1, le=16, description="Calls that the model works on at once; it writes their words together.")
     queue: int = Field(
         16, ge=1, description="Calls that may wait for the model before a further one is told that it is busy."
     )

@@ -44,6 +44,7 @@ def load_chat(settings: Settings, path: Path | None, *, prefixes: Path | None = 
         path,
         EngineSettings(
             context=model.context,
+            parallel=model.parallel,
             batch=model.batch,
             threads=model.threads,
             gpu_layers=model.gpu_layers,
@@ -52,7 +53,7 @@ def load_chat(settings: Settings, path: Path | None, *, prefixes: Path | None = 
             drafting=model.drafting,
         ),
     )
-    return LlamaChat(engine=engine, queue=FairQueue(model.queue), sampling=sampling, max_tokens=settings.sampling.max_tokens)
+    return LlamaChat(engine=engine, queue=FairQueue(model.queue, at_once=model.parallel), sampling=sampling, max_tokens=settings.sampling.max_tokens)
 
 
 def load_embedder(settings: Settings, directory: Path) -> OnnxEmbedder:
