@@ -59,6 +59,14 @@ class Examples:
         if not self._collection.records(None if user is None else {"user": user}, ids=[id]):
             raise NotFound(f"There is no example {id}. List the examples to see their ids.")
         self._collection.delete([id])
+        self._collection.erase()
+
+    def forget_all(self, *, user: str) -> int:
+        """Removes what a user approved, from the bytes on the disk too; gives how many pairs that was."""
+        ids = [example.id for example in self.all(user=user)]
+        self._collection.delete(ids)
+        self._collection.erase()
+        return len(ids)
 
 
 def _example(record: Record, score: float = 0.0) -> Example:

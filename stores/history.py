@@ -21,23 +21,26 @@ MAX_TITLE = 80
 
 _MESSAGE = "m.id, m.conversation, m.role, m.text, m.created, m.answer, (SELECT f.score FROM feedback AS f WHERE f.answer = m.id)"
 _ORDER = "COALESCE((SELECT q.number FROM messages AS q WHERE q.id = m.question), m.number), m.number"
-_CONVERSATION = "c.id, c.user, c.title, c.created, c.updated, (SELECT COUNT(*) FROM messages AS n WHERE n.conversation = c.id)"
+_COUNT = "SELECT COUNT(*) FROM messages AS n WHERE n.user = c.user AND n.conversation = c.id"
+_CONVERSATION = f"c.id, c.user, c.title, c.created, c.updated, ({_COUNT})"
 
 
 class History:
-    """The history in one file. Thread-safe, and safe for two processes.
+    """The history in one file, or in memory alone where there is no path. Thread-safe, and safe for two processes.
 
-    Whatever returned is on the disk. Raises `NotFound` for what is not there or is another user's, and
+    A conversation belongs to its user: two users may each have one of the same id. Whatever returned is on the disk. Raises `NotFound` for what is not there or is another user's, and
     `StoreUnavailable` where the file cannot be opened, read or written.
     """
 
-    def __init__(self, path: Path, *, busy_seconds: float = BUSY_SECONDS) -> None:
+    def __init__(self, path: Path | None, *, busy_seconds: float = BUSY_SECONDS) -> None:
         self.path = path
+        self._name = str(path or "in memory")
         self._lock = threading.RLock()
         with self._errors():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-            self._connection = sqlite3.connect(path, timeout=busy_seconds, check_same_thread=False, isolation_level=None)
+            if path:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch(mode=0o600)
+            self._connection = sqlite3.connect(path or ":memory:", timeout=busy_seconds, check_same_thread=False, isolation_level=None)
             try:
                 self._prepare()
             except (sqlite3.Error, StoreUnavailable):
@@ -53,7 +56,7 @@ class History:
         """The user's conversation of that id; made, with this title, where there is none."""
         now = _now()
         with self._write() as db:
-            db.execute("INSERT OR IGNORE INTO conversations VALUES (?, ?, ?, ?, ?)", (conversation, user, _title(title), now, now))
+            db.execute("INSERT OR IGNORE INTO conversations VALUES (?, ?, ?, ?, ?)", (user, conversation, _title(title), now, now))
             return _owned(db, conversation, user)
 
     def begin(self, conversation: str, *, user: str, question: str) -> str:
@@ -62,32 +65,29 @@ class History:
         with self._write() as db:
             _owned(db, conversation, user)
             db.execute(
-                "INSERT INTO messages (id, conversation, role, text, created) VALUES (?, ?, 'user', ?, ?)",
-                (message, conversation, question, now),
+                "INSERT INTO messages (id, user, conversation, role, text, created) VALUES (?, ?, ?, 'user', ?, ?)",
+                (message, user, conversation, question, now),
             )
-            db.execute("UPDATE conversations SET updated = ? WHERE id = ?", (now, conversation))
+            _touch(db, conversation, user, now)
         return message
 
-    def finish(self, question_id: str, *, answer_id: str, text: str, answer_json: str | None) -> Message:
+    def finish(self, question_id: str, *, user: str, answer_id: str, text: str, answer_json: str | None) -> Message:
         """Keep the answer to a question. Saying it again changes nothing."""
         with self._write() as db:
-            question = db.execute("SELECT conversation FROM messages WHERE id = ? AND role = 'user'", (question_id,)).fetchone()
+            question = db.execute("SELECT conversation FROM messages WHERE id = ? AND user = ? AND role = 'user'", (question_id, user)).fetchone()
             if question is None:
                 raise NotFound(f"There is no question {question_id}. Its conversation may have been deleted.")
             db.execute(
-                "INSERT INTO messages (id, conversation, role, text, created, answer, question) VALUES (?, ?, 'assistant', ?, ?, ?, ?)"
+                "INSERT INTO messages (id, user, conversation, role, text, created, answer, question) VALUES (?, ?, ?, 'assistant', ?, ?, ?, ?)"
                 " ON CONFLICT (question) DO NOTHING",
-                (answer_id, question[0], text, _now(), answer_json, question_id),
+                (answer_id, user, question[0], text, _now(), answer_json, question_id),
             )
-            db.execute("UPDATE conversations SET updated = ? WHERE id = ?", (_now(), question[0]))
-            return self._messages("m.question = ?", (question_id,))[0]
+            _touch(db, question[0], user, _now())
+            return self._messages(user, "m.question = ?", (question_id,))[0]
 
     def unfinished(self, *, user: str | None = None) -> list[Message]:
         """The questions whose turn was broken off, oldest first; of all users where none is named."""
-        return self._messages(
-            "m.role = 'user' AND (?1 IS NULL OR c.user = ?1) AND NOT EXISTS (SELECT 1 FROM messages AS a WHERE a.question = m.id)",
-            (user,),
-        )
+        return self._messages(user, "m.role = 'user' AND NOT EXISTS (SELECT 1 FROM messages AS a WHERE a.question = m.id)")
 
     def recent(self, conversation: str, *, user: str, turns: int) -> list[Message]:
         """Questions and answers of the last answered turns, oldest first. A conversation that is not there yet has none.
@@ -95,25 +95,22 @@ class History:
         At least the last `turns`, and fewer than twice as many: the window moves on `turns` at a time, so that a prompt
         which begins with it is read anew only then.
         """
+        answered = "FROM messages WHERE user = ?1 AND conversation = ?2 AND question IS NOT NULL"
         with self._read() as db:
-            if db.execute("SELECT 1 FROM conversations WHERE id = ?", (conversation,)).fetchone() is None:
-                return []
-            _owned(db, conversation, user)
-            answered = "FROM messages WHERE conversation = ?1 AND question IS NOT NULL"
-            count: int = db.execute(f"SELECT count(*) {answered}", (conversation,)).fetchone()[0]
+            count: int = db.execute(f"SELECT count(*) {answered}", (user, conversation)).fetchone()[0]
             most = turns + count % turns if turns else 0
-            last = f"SELECT id, question {answered} ORDER BY number DESC LIMIT ?2"
-            return self._messages(f"m.id IN (WITH l AS ({last}) SELECT id FROM l UNION ALL SELECT question FROM l)", (conversation, most))
+            last = f"SELECT id, question {answered} ORDER BY number DESC LIMIT ?3"
+            return self._messages(user, f"m.id IN (WITH l AS ({last}) SELECT id FROM l UNION ALL SELECT question FROM l)", (conversation, most))
 
     def messages(self, conversation: str, *, user: str) -> list[Message]:
         """All messages, each answer after its question."""
         with self._read() as db:
             _owned(db, conversation, user)
-            return self._messages("c.id = ?", (conversation,))
+            return self._messages(user, "m.conversation = ?", (conversation,))
 
     def answer(self, answer_id: str, *, user: str) -> Message:
         """One answer of this user's."""
-        found = self._messages("m.id = ? AND m.role = 'assistant' AND c.user = ?", (answer_id, user))
+        found = self._messages(user, "m.id = ? AND m.role = 'assistant'", (answer_id,))
         if not found:
             raise NotFound(f"There is no answer {answer_id}. Look at the conversation for the ids of its answers.")
         return found[0]
@@ -121,33 +118,53 @@ class History:
     def exchange(self, answer_id: str, *, user: str) -> tuple[Message, Message]:
         """The question and the answer, by the answer's id."""
         answer = self.answer(answer_id, user=user)
-        asked = self._messages("m.id = (SELECT question FROM messages WHERE id = ?) AND c.user = ?", (answer_id, user))
+        asked = self._messages(user, "m.id = (SELECT question FROM messages WHERE id = ?)", (answer_id,))
         return asked[0], answer
 
     def all(self, *, user: str, query: str | None = None) -> list[Conversation]:
         """The user's conversations, the latest first; with a query, those whose title or messages hold it."""
-        held = "holds(c.title, ?2) OR EXISTS (SELECT 1 FROM messages AS m WHERE m.conversation = c.id AND holds(m.text, ?2))"
+        held = "holds(c.title, ?2) OR EXISTS (SELECT 1 FROM messages AS m WHERE m.user = c.user AND m.conversation = c.id AND holds(m.text, ?2))"
         with self._read() as db:
             sql = f"SELECT {_CONVERSATION} FROM conversations AS c WHERE c.user = ?1 AND (?2 = '' OR {held}) ORDER BY c.updated DESC, c.rowid DESC"
             return [_conversation(row) for row in db.execute(sql, (user, query or ""))]
 
     def search(self, query: str, *, user: str, limit: int = 50) -> list[Message]:
         """The user's messages that hold the words as they are, whatever their case, the latest first."""
-        return self._messages("c.user = ? AND holds(m.text, ?)", (user, query), order="m.number DESC LIMIT ?", more=(limit,))
+        return self._messages(user, "holds(m.text, ?)", (query,), order="m.number DESC LIMIT ?", more=(limit,))
 
     def rename(self, conversation: str, title: str, *, user: str) -> Conversation:
         """Give a conversation another title."""
         with self._write() as db:
             _owned(db, conversation, user)
-            db.execute("UPDATE conversations SET title = ? WHERE id = ?", (_title(title), conversation))
+            db.execute("UPDATE conversations SET title = ? WHERE user = ? AND id = ?", (_title(title), user, conversation))
             return _owned(db, conversation, user)
 
     def delete(self, conversation: str, *, user: str) -> None:
         """Remove a conversation with all that was said in it, from the file and from its log."""
         with self._write() as db:
             _owned(db, conversation, user)
-            db.execute("DELETE FROM conversations WHERE id = ?", (conversation,))
-        with self._read() as db:  # the log still holds the pages as they were
+            db.execute("DELETE FROM conversations WHERE user = ? AND id = ?", (user, conversation))
+        self._clear_log()
+
+    def delete_all(self, *, user: str) -> list[str]:
+        """Remove all that a user said and was told; gives the ids of the conversations."""
+        return [id_ for _, id_ in self._delete_where("user = ?", user)]
+
+    def delete_older(self, than: datetime) -> list[tuple[str, str]]:
+        """Remove the conversations, whosever, that nothing was said in since; gives (user, id) of each."""
+        return self._delete_where("updated < ?", than.astimezone(UTC).isoformat())
+
+    def _delete_where(self, condition: str, value: str) -> list[tuple[str, str]]:
+        with self._write() as db:
+            found = db.execute(f"SELECT user, id FROM conversations WHERE {condition}", (value,)).fetchall()
+            db.execute(f"DELETE FROM conversations WHERE {condition}", (value,))
+        if found:
+            self._clear_log()
+        return found
+
+    def _clear_log(self) -> None:
+        """Empty the write-ahead log, which still holds the pages as they were."""
+        with self._read() as db:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     def export(self, conversation: str, *, user: str, format: Literal["markdown", "json"] = "markdown") -> str:  # noqa: A002
@@ -183,18 +200,20 @@ class History:
         answer, who, score, comment, corrected_sql, created = row
         return Feedback(answer, who, score, comment, corrected_sql, datetime.fromisoformat(created))
 
-    def _messages(self, where: str, values: tuple[object, ...], *, order: str = _ORDER, more: tuple[object, ...] = ()) -> list[Message]:
-        sql = f"SELECT {_MESSAGE} FROM messages AS m JOIN conversations AS c ON c.id = m.conversation WHERE {where} ORDER BY {order}"
+    def _messages(self, user: str | None, where: str, values: tuple[object, ...] = (), *, order: str = _ORDER, more: tuple[object, ...] = ()) -> list[Message]:
+        """The messages of that user (None: of all) that a condition holds for; its values are numbered from ?2 on."""
+        sql = f"SELECT {_MESSAGE} FROM messages AS m WHERE (?1 IS NULL OR m.user = ?1) AND {where} ORDER BY {order}"
         with self._read() as db:
-            return [_message(row) for row in db.execute(sql, (*values, *more))]
+            return [_message(row) for row in db.execute(sql, (user, *values, *more))]
 
     def _prepare(self) -> None:
         db = self._connection
         db.create_function("holds", 2, _holds, deterministic=True)
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
             db.execute(f"PRAGMA {pragma}").fetchone()
         with self._write():
-            migrate(db, self.path)
+            migrate(db, self._name)
+        db.execute("PRAGMA foreign_keys = ON")  # a migration takes tables apart that refer to each other
 
     @contextmanager
     def _read(self) -> Iterator[sqlite3.Connection]:
@@ -218,10 +237,10 @@ class History:
         try:
             yield
         except OSError as error:
-            raise StoreUnavailable(f"The history {self.path} cannot be opened: {error}. Check the folder and its rights.") from error
+            raise StoreUnavailable(f"The history {self._name} cannot be opened: {error}. Check the folder and its rights.") from error
         except sqlite3.Error as error:
             advice = _advice(getattr(error, "sqlite_errorname", "") or "")
-            raise StoreUnavailable(f"The history {self.path} cannot be used: {error}. {advice}") from error
+            raise StoreUnavailable(f"The history {self._name} cannot be used: {error}. {advice}") from error
 
 
 def _advice(name: str) -> str:
@@ -239,6 +258,10 @@ def _owned(db: sqlite3.Connection, conversation: str, user: str) -> Conversation
     if row is None:
         raise NotFound(f"There is no conversation {conversation!r}. Look at the list of conversations for their ids.")
     return _conversation(row)
+
+
+def _touch(db: sqlite3.Connection, conversation: str, user: str, now: str) -> None:
+    db.execute("UPDATE conversations SET updated = ? WHERE user = ? AND id = ?", (now, user, conversation))
 
 
 def _holds(text: str, words: str) -> bool:

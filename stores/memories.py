@@ -148,32 +148,64 @@ class Memories:
         return sorted(memories, key=lambda memory: (memory.said_at, memory.id), reverse=True)
 
     def forget(self, id: str, *, user: str) -> Memory:  # noqa: A002 (the public name)
-        """Removes a memory and gives it, so that it can be restored. Raises NotFound for another user's."""
-        _named(user)
+        """Removes a memory, from the bytes on the disk too, and gives it, so that it can be restored. Raises NotFound."""
         with self._lock:
-            found = self._collection.records(_of(user), ids=[id])
-            if not found:
-                raise NotFound(f"There is no memory {id}. List your memories to see their ids.")
-            self._collection.delete([id])
-            self._words.pop(user, None)
-        return _memory(found[0])
+            found = self._own(id, user)
+            self._remove([found.id], user)
+        return found
 
     def restore(self, memory: Memory) -> Memory:
-        """Brings back a memory that was forgotten, under its own id."""
+        """Brings back a memory that was forgotten, under its own id. Raises NotFound where that id is another user's."""
         _named(memory.user)
+        if any(record.metadata["user"] != memory.user for record in self._collection.records(ids=[memory.id])):
+            raise NotFound(f"The memory {memory.id} cannot be brought back: its id is taken.")
         vectors = np.ascontiguousarray(self._embed([memory.text]), dtype=np.float32)
         with self._lock:
             self._write([memory], vectors)
         return dataclasses.replace(memory, score=0.0)
 
+    def edit(self, id: str, text: str, *, user: str) -> Memory:  # noqa: A002 (the public name)
+        """Puts other words in a memory's place; the old ones leave the disk. Raises NotFound, ValueError for an empty text."""
+        text = _clean(text, self._longest)
+        vectors = np.ascontiguousarray(self._embed([text]), dtype=np.float32)
+        with self._lock:
+            memory = dataclasses.replace(self._own(id, user), text=text)
+            self._write([memory], vectors)
+            self._collection.erase()
+        return memory
+
     def forget_all(self, *, user: str) -> int:
-        """Removes all that is kept about a user; gives how many memories that was."""
+        """Removes all that is kept about a user, from the bytes on the disk too; gives how many memories that was."""
         _named(user)
         with self._lock:
             ids = [record.id for record in self._collection.records(_of(user))]
-            self._collection.delete(ids)
-            self._words.pop(user, None)
+            self._remove(ids, user)
         return len(ids)
+
+    def forget_older(self, than: datetime) -> int:
+        """Removes, of every user, what was said before a moment; gives how many memories that was."""
+        with self._lock:
+            old = [memory for memory in map(_memory, self._collection.records()) if memory.said_at < than]
+            for user in {memory.user for memory in old}:
+                self._remove([memory.id for memory in old if memory.user == user], user)
+        return len(old)
+
+    def finish_forgetting(self) -> None:
+        """Erases what a process that was killed had deleted, but not yet erased."""
+        with self._lock:
+            self._collection.erase(always=False)
+
+    def _own(self, id: str, user: str) -> Memory:  # noqa: A002
+        _named(user)
+        found = self._collection.records(_of(user), ids=[id])
+        if not found:
+            raise NotFound(f"There is no memory {id}. List your memories to see their ids.")
+        return _memory(found[0])
+
+    def _remove(self, ids: Sequence[str], user: str) -> None:
+        self._collection.delete(ids)
+        self._collection.erase()
+        self._words.pop(user, None)
 
 
 def says_the_same(one: str, other: str) -> bool:

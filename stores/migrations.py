@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from pathlib import Path
 
 from stores.errors import StoreUnavailable
 
@@ -28,14 +27,37 @@ MIGRATIONS = (
         user TEXT NOT NULL, score INTEGER NOT NULL, comment TEXT, corrected_sql TEXT, created TEXT NOT NULL
     );
     """,
+    # A conversation is its user's: the user became part of its key.
+    """
+    CREATE TABLE owned_conversations (
+        user TEXT NOT NULL, id TEXT NOT NULL, title TEXT NOT NULL, created TEXT NOT NULL, updated TEXT NOT NULL, PRIMARY KEY (user, id)
+    );
+    INSERT INTO owned_conversations SELECT user, id, title, created, updated FROM conversations;
+    CREATE TABLE owned_messages (
+        number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, user TEXT NOT NULL, conversation TEXT NOT NULL,
+        role TEXT NOT NULL CHECK (role IN ('user', 'assistant')),
+        text TEXT NOT NULL, created TEXT NOT NULL, answer TEXT,
+        question TEXT UNIQUE REFERENCES messages (id) ON DELETE CASCADE,
+        FOREIGN KEY (user, conversation) REFERENCES conversations (user, id) ON DELETE CASCADE
+    );
+    INSERT INTO owned_messages
+        SELECT m.number, m.id, c.user, m.conversation, m.role, m.text, m.created, m.answer, m.question
+        FROM messages AS m JOIN conversations AS c ON c.id = m.conversation;
+    DROP TABLE messages;
+    DROP TABLE conversations;
+    ALTER TABLE owned_conversations RENAME TO conversations;
+    ALTER TABLE owned_messages RENAME TO messages;
+    CREATE INDEX conversations_by_user ON conversations (user, updated);
+    CREATE INDEX messages_by_conversation ON messages (user, conversation, number);
+    """,
 )
 
 
-def migrate(db: sqlite3.Connection, path: Path, steps: Sequence[str] = MIGRATIONS) -> None:
-    """Bring the file to the newest version, inside the caller's transaction. Raises `StoreUnavailable` for a newer one."""
+def migrate(db: sqlite3.Connection, name: str, steps: Sequence[str] = MIGRATIONS) -> None:
+    """Bring the file, called `name` to whoever reads an error, to the newest version, inside the caller's transaction. Raises `StoreUnavailable` for a newer one."""
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version > len(steps):
-        raise StoreUnavailable(f"The history {path} was written by a newer version of this program. Update the program.")
+        raise StoreUnavailable(f"The history {name} was written by a newer version of this program. Update the program.")
     for step in steps[version:]:
         for statement in step.split(";"):
             db.execute(statement)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stores.erasure import erase_from_chroma
 from stores.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -123,6 +124,10 @@ class Collection:
         with chroma_errors(f"The collection {self._name}"):
             for start in range(0, len(ids), self._batch):
                 self._chroma.delete(ids=list(ids[start : start + self._batch]))
+
+    def erase(self, *, always: bool = True) -> None:
+        """Takes what was deleted or replaced, in every collection of the folder, out of the bytes on the disk."""
+        erase_from_chroma(Path(self._client.get_settings().persist_directory), always=always)
 
     def count(self) -> int:
         """How many records there are."""

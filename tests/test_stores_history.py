@@ -17,7 +17,7 @@ import pytest
 
 from stores.errors import NotFound, StoreUnavailable
 from stores.history import History
-from stores.migrations import migrate
+from stores.migrations import MIGRATIONS, migrate
 from stores.values import Feedback
 
 
@@ -33,7 +33,7 @@ def turn(history: History, conversation: str, question: str, answer: str, *, use
     number = len(history.messages(conversation, user=user))
     asked = history.begin(conversation, user=user, question=question)
     answer_id = f"{conversation}-{number}"
-    history.finish(asked, answer_id=answer_id, text=answer, answer_json=json.dumps({"sql": "SELECT 1", "citations": []}))
+    history.finish(asked, user=user, answer_id=answer_id, text=answer, answer_json=json.dumps({"sql": "SELECT 1", "citations": []}))
     return answer_id
 
 
@@ -82,28 +82,27 @@ def test_answers_stand_after_their_questions_when_two_turns_overlap(history: His
     history.ensure("c", user="ada", title="t")
     first = history.begin("c", user="ada", question="first")
     second = history.begin("c", user="ada", question="second")
-    history.finish(second, answer_id="2", text="to second", answer_json=None)
-    history.finish(first, answer_id="1", text="to first", answer_json=None)
+    history.finish(second, user="ada", answer_id="2", text="to second", answer_json=None)
+    history.finish(first, user="ada", answer_id="1", text="to first", answer_json=None)
     assert [m.text for m in history.messages("c", user="ada")] == ["first", "to first", "second", "to second"]
 
 
 def test_finishing_twice_keeps_the_first_answer(history: History) -> None:
     history.ensure("c", user="ada", title="t")
     asked = history.begin("c", user="ada", question="q")
-    history.finish(asked, answer_id="1", text="one", answer_json=None)
-    assert history.finish(asked, answer_id="2", text="two", answer_json=None).text == "one"
+    history.finish(asked, user="ada", answer_id="1", text="one", answer_json=None)
+    assert history.finish(asked, user="ada", answer_id="2", text="two", answer_json=None).text == "one"
     assert len(history.messages("c", user="ada")) == 2
     with pytest.raises(NotFound):
-        history.finish("nothing", answer_id="3", text="", answer_json=None)
+        history.finish("nothing", user="ada", answer_id="3", text="", answer_json=None)
 
 
 def test_another_user_finds_nothing(history: History) -> None:
     answer = turn(history, "secret", "my salary?", "a lot")
     said = Feedback(answer, "bob", 1, None, None, datetime.now(UTC))
+    open_question = history.begin("secret", user="ada", question="and yours?")
     for attempt in (
-        lambda: history.ensure("secret", user="bob", title="mine"),
         lambda: history.begin("secret", user="bob", question="?"),
-        lambda: history.recent("secret", user="bob", turns=3),
         lambda: history.messages("secret", user="bob"),
         lambda: history.rename("secret", "x", user="bob"),
         lambda: history.delete("secret", user="bob"),
@@ -111,13 +110,49 @@ def test_another_user_finds_nothing(history: History) -> None:
         lambda: history.answer(answer, user="bob"),
         lambda: history.feedback(answer, user="bob"),
         lambda: history.add_feedback(said),
+        lambda: history.finish(open_question, user="bob", answer_id="x", text="x", answer_json=None),
     ):
         with pytest.raises(NotFound):
             attempt()
     assert history.all(user="bob") == []
-    assert history.search("salary", user="bob") == []
-    assert len(history.messages("secret", user="ada")) == 2
+    assert history.search("salary", user="bob") == history.recent("secret", user="bob", turns=3) == []
+    assert len(history.messages("secret", user="ada")) == 3
     assert history.all(user="ada")[0].title == "my salary?"
+
+
+def test_two_users_may_each_have_a_conversation_of_one_name(history: History) -> None:
+    for user in ("ada", "bob"):
+        history.ensure("monday", user=user, title=f"of {user}")
+        asked = history.begin("monday", user=user, question=f"{user} asks")
+        history.finish(asked, user=user, answer_id=f"to-{user}", text=f"said to {user}", answer_json=None)
+    for user in ("ada", "bob"):
+        assert [m.text for m in history.messages("monday", user=user)] == [f"{user} asks", f"said to {user}"]
+        assert [m.text for m in history.recent("monday", user=user, turns=3)] == [f"{user} asks", f"said to {user}"]
+        assert [(c.title, c.messages) for c in history.all(user=user)] == [(f"of {user}", 2)]
+    history.delete("monday", user="ada")
+    assert history.all(user="ada") == []
+    assert len(history.messages("monday", user="bob")) == 2
+
+
+def test_everything_of_one_user_and_everything_old_is_removed(history: History) -> None:
+    turn(history, "a", "q", "a")
+    turn(history, "b", "q", "a")
+    turn(history, "c", "q", "a", user="bob")
+    assert sorted(history.delete_all(user="ada")) == ["a", "b"]
+    assert history.all(user="ada") == []
+    cut = datetime.now(UTC)
+    turn(history, "d", "q", "a", user="bob")
+    assert history.delete_older(cut) == [("bob", "c")]
+    assert [c.id for c in history.all(user="bob")] == ["d"]
+
+
+def test_a_history_in_memory_is_gone_when_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    history = History(None)
+    turn(history, "c", "q", "a")
+    assert [m.text for m in history.recent("c", user="ada", turns=1)] == ["q", "a"]
+    history.close()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_search_ignores_case_and_takes_signs_as_they_are(history: History) -> None:
@@ -181,7 +216,7 @@ history.ensure("c", user="ada", title="t")
 for n in range(100000):
     asked = history.begin("c", user="ada", question=f"q{n}")
     print("q", n, flush=True)
-    history.finish(asked, answer_id=f"a{n}", text=f"a{n}", answer_json=None)
+    history.finish(asked, user="ada", answer_id=f"a{n}", text=f"a{n}", answer_json=None)
     print("a", n, flush=True)
 """
 
@@ -199,7 +234,7 @@ def test_what_was_said_to_be_saved_survives_a_kill(tmp_path: Path) -> None:
     kept = {m.text for m in history.messages("c", user="ada")}
     assert {kind + number for kind, number in (s for s in said if len(s) == 2)} <= kept
     assert len(history.unfinished()) <= 1
-    history.finish(history.begin("c", user="ada", question="after"), answer_id="after", text="works", answer_json=None)
+    history.finish(history.begin("c", user="ada", question="after"), user="ada", answer_id="after", text="works", answer_json=None)
     history.close()
 
 
@@ -274,16 +309,36 @@ def test_one_who_holds_the_file_is_named(tmp_path: Path) -> None:
     history.close()
 
 
+def test_an_older_file_is_brought_forward_with_all_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "h.sqlite"
+    with closing(sqlite3.connect(path)) as db:
+        migrate(db, "an old one", MIGRATIONS[:1])
+        db.execute("INSERT INTO conversations VALUES ('c', 'ada', 'old', '2025-01-01T00:00:00+00:00', '2025-01-01T00:00:00+00:00')")
+        message = "INSERT INTO messages (id, conversation, role, text, created, question) VALUES (?, 'c', ?, ?, '2025-01-01T00:00:00+00:00', ?)"
+        db.executemany(message, [("m1", "user", "q", None), ("m2", "assistant", "a", "m1")])
+        db.execute("INSERT INTO feedback VALUES ('m2', 'ada', 1, NULL, NULL, '2025-01-01T00:00:00+00:00')")
+        db.commit()
+    history = History(path)
+    assert [(m.text, m.score) for m in history.messages("c", user="ada")] == [("q", None), ("a", 1)]
+    turn(history, "c", "q", "newer")
+    history.delete("c", user="ada")
+    history.close()
+    with closing(sqlite3.connect(path)) as db:
+        for table in ("conversations", "messages", "feedback"):
+            assert db.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+
+
 def test_files_move_forward_only(tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite"
     history = History(path)
     turn(history, "c", "q", "a")
     history.close()
     db = sqlite3.connect(path)
-    migrate(db, path, ("", "ALTER TABLE conversations ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0; CREATE TABLE more (x)"))
+    more = "ALTER TABLE conversations ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0; CREATE TABLE more (x)"
+    migrate(db, "h", (*MIGRATIONS, more))
     db.commit()
     assert db.execute("SELECT pinned, title FROM conversations").fetchall() == [(0, "q")]
-    assert db.execute("PRAGMA user_version").fetchone() == (2,)
+    assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS) + 1,)
     db.close()
     with pytest.raises(StoreUnavailable, match="newer version"):
         History(path)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -176,3 +178,74 @@ def test_the_real_model_finds_by_meaning(client: ClientAPI, embed: Embed) -> Non
     assert memories.search("What is my job?", user="7")[0].text.startswith("I work as a nurse")
     assert memories.add("I am allergic to peanuts", user="7").id == first.id
     assert memories.add("I am not allergic to peanuts", user="7").id != first.id
+
+
+def everything_under(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+def test_what_is_forgotten_or_edited_away_leaves_the_bytes(client: ClientAPI, memories: Memories, tmp_path: Path) -> None:
+    kept = [memories.add(f"Plain note {n} about the quokka", user="8") for n in range(3)]
+    first = memories.add("The vault opens with zanzibar-one.", user="7")
+    memories.add("The vault opens with  ZANZIBAR-ONE", user="7")  # the same, so the older text is replaced
+    second = memories.add("The attic opens with zanzibar-two.", user="7")
+    memories.search("vault", user="7")
+    memories.edit(second.id, "The attic has no lock.", user="7")
+    assert b"zanzibar-two" not in everything_under(tmp_path)
+    assert [m.text for m in memories.search("attic", user="7", k=1)] == ["The attic has no lock."]
+    memories.forget(first.id, user="7")
+    memories.forget_all(user="7")
+    assert b"zanzibar" not in everything_under(tmp_path).lower()
+    again = memories.add("I like pears.", user="7")
+    client.close()
+    reopened = open_client(tmp_path / "chroma")
+    found = Memories(reopened, hashed.embed)
+    assert [m.id for m in found.search("pears", user="7")] == [again.id]
+    assert {m.id for m in found.search("quokka note", user="8")} == {m.id for m in kept}
+    reopened.close()
+
+
+def test_a_forgetting_that_was_killed_halfway_is_finished(memories: Memories, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = memories.add("The vault opens with zanzibar.", user="7")
+    monkeypatch.setattr("stores.vectors.erase_from_chroma", lambda *_, **__: None)
+    memories.forget(gone.id, user="7")
+    monkeypatch.undo()
+    assert b"zanzibar" in everything_under(tmp_path)
+    memories.finish_forgetting()
+    assert b"zanzibar" not in everything_under(tmp_path)
+
+
+def test_threads_may_write_and_search_while_others_forget(memories: Memories) -> None:
+    def live(user: str) -> None:
+        for n in range(12):
+            memories.add(f"{user} keeps fact {n} of {n * 7}", user=user)
+            gone = memories.add(f"{user} drops matter {n} of {n * 3}", user=user)
+            assert memories.search(f"fact {n}", user=user)
+            if n % 4 == 0:
+                memories.forget(gone.id, user=user)
+
+    users = [f"u{n}" for n in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(live, users))
+    for user in users:
+        texts = {memory.text for memory in memories.all(user=user)}
+        assert {f"{user} keeps fact {n} of {n * 7}" for n in range(12)} <= texts
+        assert len(texts) == 12 + 9
+        assert len(memories.search(f"{user} keeps fact", user=user, k=50)) == 21
+
+
+def test_an_id_of_another_user_is_not_taken_over(memories: Memories) -> None:
+    hers = memories.add("My salary is secret.", user="7")
+    with pytest.raises(NotFound):
+        memories.edit(hers.id, "mine now", user="8")
+    with pytest.raises(NotFound):
+        memories.restore(dataclasses.replace(hers, user="8", text="mine now"))
+    assert [memory.text for memory in memories.all(user="7")] == ["My salary is secret."]
+
+
+def test_what_is_old_is_forgotten(memories: Memories) -> None:
+    memories.add("I had a cold.", user="7", said_at=NOON - timedelta(days=400))
+    memories.add("I have a bicycle.", user="7", said_at=NOON)
+    memories.add("I had a dog.", user="8", said_at=NOON - timedelta(days=366))
+    assert memories.forget_older(NOON - timedelta(days=365)) == 2
+    assert [m.text for user in "78" for m in memories.all(user=user)] == ["I have a bicycle."]

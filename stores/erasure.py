@@ -1,0 +1,50 @@
+"""Deletion down to the bytes: what SQLite and Chroma keep of a record after it was deleted is taken out of their files.
+
+SQLite leaves deleted rows in free pages. Chroma also keeps every operation, with text and vector, in the log from which it
+rebuilds its graph, and takes none out again (chroma-core/chroma issue 7659).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from stores.errors import StoreUnavailable
+
+BUSY_SECONDS = 30.0
+
+# For each record only its last operation counts: a removal says no more than an id, and stays, for the log's numbers go on
+# from the highest. Nothing but upserts (2) and removals (3) is written here; what else stood there would be left alone.
+_PAST = (
+    "FROM embeddings_queue WHERE operation IN (2, 3) AND seq_id NOT IN"
+    " (SELECT max(seq_id) FROM embeddings_queue WHERE operation IN (2, 3) GROUP BY topic, id)"
+)
+
+
+def erase_from_chroma(directory: Path, *, always: bool = True) -> None:
+    """Takes what was deleted or replaced out of the bytes of Chroma's file, while its client goes on working.
+
+    `always=False` leaves a file alone whose log holds nothing of the past: for a start after a kill. Takes about a second
+    for each 100 MB. Raises StoreUnavailable where the file is held by another or the disk has no room for a second copy.
+    """
+    try:
+        with closing(sqlite3.connect(directory / "chroma.sqlite3", timeout=BUSY_SECONDS, isolation_level=None)) as db:
+            if not always and not db.execute(f"SELECT EXISTS (SELECT 1 {_PAST})").fetchone()[0]:
+                return
+            db.execute("PRAGMA secure_delete = ON")
+            db.execute(f"DELETE {_PAST}")
+            # The word index marks deleted words as gone; merged into one, it no longer holds them.
+            db.execute("INSERT INTO embedding_fulltext_search (embedding_fulltext_search) VALUES ('optimize')")
+            erase_free_pages(db)
+    except sqlite3.Error as error:
+        raise StoreUnavailable(
+            f"What was deleted is gone from every answer, but could not be erased from the file in {directory}: {error}."
+            " Make room on the disk, and start again: it is tried at every start."
+        ) from error
+
+
+def erase_free_pages(db: sqlite3.Connection) -> None:
+    """Writes the file anew without its free pages, and empties its log. Outside a transaction."""
+    db.execute("VACUUM")
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
