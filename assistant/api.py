@@ -8,9 +8,10 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, TypedDict, Unpack
 
 from assistant.home import Home
+from assistant.kept import Conversations, Retention, export_all, forget_all
 from assistant.models.shared import Models
 from assistant.sample import workspace
 from assistant.settings import Settings
@@ -18,11 +19,10 @@ from assistant.stream import Stream
 from graphs.errors import TurnCancelled
 from graphs.values import Answer, Done, Event
 from stores.errors import AssistantError
-from stores.values import Conversation, Example, Feedback, IngestProgress, Message
+from stores.values import Example, Feedback, IngestProgress
 
 if TYPE_CHECKING:
     from assistant.models.files import Progress
-    from assistant.turns import Turns
     from stores.documents import Documents
     from stores.examples import Examples
     from stores.memories import Memories
@@ -44,36 +44,13 @@ class State:
     documents: int
 
 
-class Conversations:
-    """The conversations of each user; another's are not found."""
+class Options(TypedDict, total=False):
+    """The options of a turn, see `Assistant.stream`."""
 
-    def __init__(self, turns: Turns, history: Any) -> None:
-        self._turns = turns
-        self._history = history
-
-    def all(self, *, user: str = "local", query: str | None = None) -> list[Conversation]:
-        """This user's conversations, the latest first; `query` searches titles and messages."""
-        found: list[Conversation] = self._history.all(user=user, query=query)
-        return found
-
-    def messages(self, id: str, *, user: str = "local") -> list[Message]:  # noqa: A002 - the public name
-        """The messages of a conversation, oldest first. Raises `NotFound`."""
-        found: list[Message] = self._history.messages(id, user=user)
-        return found
-
-    def rename(self, id: str, title: str, *, user: str = "local") -> None:  # noqa: A002
-        """Give a conversation another title. Raises `NotFound`."""
-        self._history.rename(id, title, user=user)
-
-    def delete(self, id: str, *, user: str = "local") -> None:  # noqa: A002
-        """Delete a conversation with everything the graph kept of it. Raises `NotFound`."""
-        self._history.delete(id, user=user)
-        self._turns.forget(id, user)
-
-    def export(self, id: str, *, user: str = "local", format: Literal["markdown", "json"] = "markdown") -> str:  # noqa: A002
-        """A conversation as text. Raises `NotFound`."""
-        text: str = self._history.export(id, user=user, format=format)
-        return text
+    user: str
+    conversation: str | None
+    words: bool
+    private: bool
 
 
 class Assistant:
@@ -112,7 +89,9 @@ class Assistant:
             home.close()
             raise
         self._turns = Turns(self._parts, self.settings, today)
-        self.conversations = Conversations(self._turns, self._parts.history)
+        self.conversations = Conversations(self._turns)
+        self._retention = Retention(self._parts, self._turns, self.settings.conversation)
+        self._retention.start()
 
     def __enter__(self) -> Self:
         return self
@@ -123,6 +102,7 @@ class Assistant:
     def close(self) -> None:
         """Close the stores and free the model."""
         self._closing.set()
+        self._retention.stop()
         self._parts.close()
         if self._own_models:
             self._models.close()
@@ -134,38 +114,45 @@ class Assistant:
     # Turns
 
     def stream(
-        self, question: str, *, user: str = "local", conversation: str | None = None, words: bool = True
+        self,
+        question: str,
+        *,
+        user: str = "local",
+        conversation: str | None = None,
+        words: bool = True,
+        private: bool = False,
     ) -> Stream:
         """The events of one turn; closing the stream stops the model within a second.
 
-        `words=False` only looks things up: it ends once the rows or passages are found.
+        `words=False` only looks things up: it ends once the rows or passages are found. `private=True` keeps the
+        conversation in memory alone, until `conversations.delete` or `close`; nothing is remembered of it.
         """
         return Stream(
             lambda emit, cancelled: self._turns.run(
-                question, user=user, conversation=conversation, words=words, emit=emit, cancelled=cancelled
+                question,
+                user=user,
+                conversation=conversation,
+                words=words,
+                private=private,
+                emit=emit,
+                cancelled=cancelled,
             )
         )
 
-    def ask(self, question: str, *, user: str = "local", conversation: str | None = None, words: bool = True) -> Answer:
-        """One turn. Raises `AssistantError`."""
-        with self.stream(question, user=user, conversation=conversation, words=words) as events:
+    def ask(self, question: str, **options: Unpack[Options]) -> Answer:
+        """One turn, with the options of `stream`. Raises `AssistantError`."""
+        with self.stream(question, **options) as events:
             return _last(list(events))
 
-    async def astream(
-        self, question: str, *, user: str = "local", conversation: str | None = None, words: bool = True
-    ) -> AsyncIterator[Event]:
+    async def astream(self, question: str, **options: Unpack[Options]) -> AsyncIterator[Event]:
         """As `stream`; cancelling the task or closing the iterator stops the model."""
-        with self.stream(question, user=user, conversation=conversation, words=words) as events:
+        with self.stream(question, **options) as events:
             while (event := await asyncio.to_thread(next, events, None)) is not None:
                 yield event
 
-    async def aask(
-        self, question: str, *, user: str = "local", conversation: str | None = None, words: bool = True
-    ) -> Answer:
+    async def aask(self, question: str, **options: Unpack[Options]) -> Answer:
         """As `ask`."""
-        return _last(
-            [event async for event in self.astream(question, user=user, conversation=conversation, words=words)]
-        )
+        return _last([event async for event in self.astream(question, **options)])
 
     # What is kept
 
@@ -176,7 +163,7 @@ class Assistant:
 
     @property
     def memories(self) -> Memories:
-        """The memories: `add`, `search`, `all`, `forget`, `forget_all`."""
+        """The memories: `add`, `search`, `all`, `edit`, `forget`, `restore`, `forget_all`."""
         return self._parts.memories
 
     @property
@@ -198,10 +185,10 @@ class Assistant:
         Raises `NotFound` for another's answer, `QueryRejected` where the corrected SQL does not run.
         """
         parts = self._parts
-        asked, answered = parts.history.exchange(answer_id, user=user)
+        asked, answered = parts.kept.history.exchange(answer_id, user=user)
         if corrected_sql and parts.database:
             parts.database.run(corrected_sql, user=user)  # an example must run before it teaches
-        parts.history.add_feedback(Feedback(answer_id, user, score, comment, corrected_sql, datetime.now(UTC)))
+        parts.kept.history.add_feedback(Feedback(answer_id, user, score, comment, corrected_sql, datetime.now(UTC)))
         from assistant.serialise import answer_from_json
 
         approved = answer_from_json(answered.answer).sql if answered.answer and score > 0 else None
@@ -209,6 +196,14 @@ class Assistant:
         if not query or not parts.database:
             return None
         return parts.examples.add(asked.text, query, fingerprint=parts.database.schema().fingerprint, user=user)
+
+    def export_all(self, *, user: str) -> str:
+        """Everything that is kept about a user, as JSON: memories, conversations, examples, the names of their documents."""
+        return export_all(self._parts, user)
+
+    def forget_all(self, *, user: str) -> None:
+        """Delete everything that is kept about a user, from the bytes on the disk too; documents for everybody stay."""
+        forget_all(self._parts, self._turns, user)
 
     # The workspace
 

@@ -140,6 +140,12 @@ class ConversationSettings(Section):
 
     recent_turns: int = Field(6, ge=0, le=50, description="Earlier turns that the model reads, at the least; up to twice as many.")
     memories: int = Field(5, ge=0, le=50, description="Memories that the model reads.")
+    keep_days: int | None = Field(
+        None, ge=1, description="Delete conversations this many days after their last message; never when empty."
+    )
+    keep_memories_days: int | None = Field(
+        None, ge=1, description="Forget memories this many days after they were said; never when empty."
+    )
     max_question: int = Field(8000, ge=100, description="Longest question, in characters.")
     clarify: float = Field(
         0.1, ge=0, le=1, description="Ask back when the two likeliest routes are closer than this; 0 is never."

@@ -10,9 +10,9 @@ from datetime import date
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Command
 
+from assistant.places import Place, thread
 from assistant.serialise import answer_to_json
 from assistant.settings import Settings
 from assistant.wiring import Parts
@@ -30,13 +30,17 @@ TITLE = 60
 
 
 class Turns:
-    """Runs turns over the parts it is given; turns of one conversation wait for each other."""
+    """Runs turns over the parts it is given; turns of one conversation wait for each other.
+
+    A private conversation lives in a place of its own, in memory; everything else is the same.
+    """
 
     def __init__(self, parts: Parts, settings: Settings, today: Callable[[], date]) -> None:
         self._parts = parts
         self._settings = settings
         self._today = today
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self.kept = parts.kept
 
     def run(
         self,
@@ -45,25 +49,42 @@ class Turns:
         user: str,
         conversation: str | None,
         words: bool,
+        private: bool,
         emit: Callable[[Event], None],
         cancelled: threading.Event,
     ) -> None:
         """One turn, told through `emit`; ends with `Done`. Raises `AssistantError`."""
         question = self._checked(question, user)
         conversation = conversation or uuid.uuid4().hex
-        with self._locks[conversation]:
-            history = self._parts.history
+        with self._locks[thread(user, conversation)]:
+            place = self._begin(conversation, user, private)
+            history = place.history
             history.ensure(conversation, user=user, title=_title(question))
             question_id = history.begin(conversation, user=user, question=question)
-            turn = self._turn(user, conversation, question_id, words, emit, cancelled)
+            turn = self._turn(place, user, conversation, question_id, words, emit, cancelled)
+
+            def finish(answer_id: str, text: str, answer_json: str | None) -> None:
+                history.finish(question_id, user=user, answer_id=answer_id, text=text, answer_json=answer_json)
+
             try:
-                answer = self._answer(question, turn)
+                answer = self._answer(question, turn, place)
             except TurnCancelled:
                 if turn.text:  # what was shown is kept
-                    history.finish(question_id, answer_id=uuid.uuid4().hex, text="".join(turn.text), answer_json=None)
+                    finish(uuid.uuid4().hex, "".join(turn.text), None)
                 raise
-            history.finish(question_id, answer_id=answer.id, text=answer.text, answer_json=answer_to_json(answer))
+            finish(answer.id, answer.text, answer_to_json(answer))
         emit(Done(answer))
+
+    def place(self, conversation: str, user: str) -> Place:
+        """Where a conversation lies; one that there is not yet would be kept."""
+        private = self._parts.private
+        return private if private.history.holds(conversation, user=user) else self.kept
+
+    def _begin(self, conversation: str, user: str, private: bool) -> Place:
+        """Where a turn is to be kept. A private conversation stays private, whatever the caller says later."""
+        if private and self.kept.history.holds(conversation, user=user):
+            raise AssistantError("This conversation is kept already. Begin a new one to talk in private.")
+        return self._parts.private if private else self.place(conversation, user)
 
     def _checked(self, question: str, user: str) -> str:
         question = question.strip()
@@ -80,6 +101,7 @@ class Turns:
 
     def _turn(
         self,
+        place: Place,
         user: str,
         conversation: str,
         question_id: str,
@@ -92,7 +114,7 @@ class Turns:
             model=parts.models.chat(),
             documents=parts.documents,
             memories=parts.memories,
-            history=parts.history,
+            history=place.history,
             examples=parts.examples,
             database=parts.database,
             user_column=parts.user_column,
@@ -105,11 +127,12 @@ class Turns:
             clarify=settings.conversation.clarify,
             max_tokens=settings.sampling.max_tokens,
         )
-        return Turn(services, user, conversation, question_id, emit, cancelled, self._today(), bounds, words)
+        private = place is parts.private
+        return Turn(services, user, conversation, question_id, emit, cancelled, self._today(), bounds, words, private)
 
-    def _answer(self, question: str, turn: Turn) -> Answer:
-        graph = self._parts.graph
-        config: RunnableConfig = {"configurable": {"thread_id": turn.conversation}}
+    def _answer(self, question: str, turn: Turn, place: Place) -> Answer:
+        graph = place.graph
+        config: RunnableConfig = {"configurable": {"thread_id": thread(turn.user, turn.conversation)}}
         waiting = bool(graph.get_state(config).interrupts)
         # An interrupted turn goes on with the reply; everything else starts afresh.
         given: Any = Command(resume=question) if waiting else {"question": question}
@@ -119,6 +142,7 @@ class Turns:
             value = asked[0].value
             turn.say(value["question"])
             return self._made(turn, state, choices=tuple(value["choices"]))
+        place.end_turn(turn.user, turn.conversation)
         return self._made(turn, state)
 
     def _made(self, turn: Turn, state: State, choices: tuple[str, ...] = ()) -> Answer:
@@ -147,11 +171,9 @@ class Turns:
             found.append(prompts.sql_system(schema=schema, tables=schema.tables))
         return [*found, prompts.ROWS_SYSTEM, prompts.DOCUMENTS_SYSTEM, prompts.CHAT_SYSTEM, prompts.MEMORY_SYSTEM]
 
-    def forget(self, conversation: str, user: str) -> None:
+    def forget(self, place: Place, conversation: str, user: str) -> None:
         """Drop what the graph keeps of a conversation, and what the model has read of this user's."""
-        saver = self._parts.graph.checkpointer
-        if isinstance(saver, BaseCheckpointSaver):
-            saver.delete_thread(conversation)
+        place.forget(user, conversation)
         self._parts.models.forget(user)
 
 

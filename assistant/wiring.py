@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
-from langgraph.checkpoint.sqlite import SqliteSaver
-
 from assistant.home import Home
 from assistant.models.shared import Models
+from assistant.places import Place, in_memory, on_disk
 from assistant.sample import workspace
 from assistant.settings import Settings
-from graphs.graph import Graph, build
 from stores.database import Database
 from stores.documents import Documents
 from stores.examples import Examples
-from stores.history import History
 from stores.memories import Memories
 from stores.vectors import open_client
-
-# What may stand in a checkpoint besides plain values.
-_CHECKPOINTED = [("stores.values", name) for name in ("Memory", "Message", "Passage", "Table", "ValueMatch")] + [
-    ("graphs.values", name) for name in ("Attempt", "Citation")
-]
 
 
 class LazyEmbed:
@@ -48,12 +39,11 @@ class Parts:
 
     home: Home
     models: Models
-    history: History
     documents: Documents
     memories: Memories
     examples: Examples
-    graph: Graph
-    checkpoints: sqlite3.Connection
+    kept: Place
+    private: Place
     database: Database | None
     user_column: str | None
 
@@ -62,7 +52,8 @@ class Parts:
         if self.database:
             self.database.close()
         self.documents.close()
-        self.checkpoints.close()
+        self.kept.close()
+        self.private.close()
         self.home.close()
 
 
@@ -71,13 +62,16 @@ def assemble(settings: Settings, home: Home, models: Models) -> Parts:
     embed = LazyEmbed(models)
     client = open_client(home.index)
     limits = settings.documents
-    checkpoints = sqlite3.connect(home.checkpoints, check_same_thread=False)
-    saver = SqliteSaver(checkpoints, serde=JsonPlusSerializer(allowed_msgpack_modules=_CHECKPOINTED))
+    kept = on_disk(home.history, home.checkpoints)
     url, user_column = workspace_database(settings, home.path)
+
+    def forgotten(ids: Sequence[str], user: str) -> None:
+        kept.drop_memories(ids, user)
+        models.forget(user)
+
     return Parts(
         home=home,
         models=models,
-        history=History(home.history),
         documents=Documents(
             home.index,
             client,
@@ -86,10 +80,10 @@ def assemble(settings: Settings, home: Home, models: Models) -> Parts:
             max_pages=limits.max_pages,
             chunk_tokens=limits.chunk_tokens,
         ),
-        memories=Memories(client, embed),
+        memories=Memories(client, embed, forgotten=forgotten),
         examples=Examples(client, embed),
-        graph=build(saver),
-        checkpoints=checkpoints,
+        kept=kept,
+        private=in_memory(),
         database=open_database(settings, url) if url else None,
         user_column=user_column,
     )

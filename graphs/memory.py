@@ -75,6 +75,9 @@ def statement(question: str) -> str:
 
 
 def _remember(state: State, turn: Turn) -> dict[str, object]:
+    if turn.private:
+        turn.say("This conversation is private: I keep nothing of it. Tell me again in another one, and I will remember it.")
+        return {"grounded": True}
     kept = turn.services.memories.add(statement(state["question"]), user=turn.user, source=turn.question_id)
     turn.say(f'I\'ll remember that: {kept.text.rstrip(".")}. Say "forget that" if it should go again.')
     return {"used_memories": [kept], "grounded": True}
@@ -139,7 +142,6 @@ def _forget_everything(turn: Turn, kept: list[Memory]) -> dict[str, object]:
     if str(interrupt({"question": question, "choices": [FORGET_ALL, KEEP_ALL]})).strip() != FORGET_ALL:
         turn.say("Then I keep everything as it is.")
         return {"grounded": True}
-    for one in kept:
-        turn.services.memories.forget(one.id, user=turn.user)
+    turn.services.memories.forget_all(user=turn.user)
     turn.say("I have forgotten everything that you told me.")
     return {"grounded": True}

@@ -25,7 +25,7 @@ LONGEST = 200
 def remember(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
     """Keep the facts that the user stated in passing; "remember that …" was already done by the memory agent."""
     turn = runtime.context
-    if state["route"] == "memory":
+    if state["route"] == "memory" or turn.private:
         return {}
     facts = stated(state["question"])
     if not facts:

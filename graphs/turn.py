@@ -45,6 +45,7 @@ class Memories(Protocol):
     def search(self, query: str, *, user: str, k: int = 5) -> list[Memory]: ...
     def all(self, *, user: str) -> list[Memory]: ...
     def forget(self, id: str, *, user: str) -> Memory: ...  # noqa: A002 - the name of the public API
+    def forget_all(self, *, user: str) -> int: ...
 
 
 class Examples(Protocol):
@@ -87,7 +88,7 @@ class Bounds:
 
 @dataclass
 class Turn:
-    """One turn's run context. `words=False` stops once the rows or passages are there."""
+    """One turn's run context. `words=False` stops once the rows or passages are there; of a `private` turn nothing is kept."""
 
     services: Services
     user: str
@@ -98,6 +99,7 @@ class Turn:
     today: date
     bounds: Bounds = field(default_factory=Bounds)
     words: bool = True
+    private: bool = False
     meter: Meter = field(default_factory=Meter)
     text: list[str] = field(default_factory=list)
 

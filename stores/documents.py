@@ -116,6 +116,21 @@ class Documents:
             self._registry.publish([], replaced=[id])
             discard(self._registry, self._collection, [id])
 
+    def forget_all(self, *, user: str) -> list[Document]:
+        """Removes a user's own documents, from the bytes on the disk too, and gives them; those for everybody stay."""
+        if not user.strip():
+            raise ValueError("Name the user whose documents are to be removed.")
+        own = [document for document in self.all(user=user) if document.user == user]
+        ids = [document.id for document in own]
+        with self._writing:
+            self._registry.publish([], replaced=ids)
+            discard(self._registry, self._collection, ids)
+            self._registry.forget(user)
+            if own:  # a removed vector stays in the graph
+                self._rebuild()
+            self._collection.erase()
+        return own
+
     # Finding
 
     def search(self, query: str, *, user: str = "local", k: int = 5, mode: Mode = "hybrid") -> list[Passage]:

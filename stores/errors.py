@@ -50,3 +50,14 @@ class NotFound(AssistantError):
 
 class StoreUnavailable(AssistantError):
     """The index or the history cannot be opened or written."""
+
+
+def sqlite_advice(name: str) -> str:
+    """What to do about a SQLite error, by its name (`SQLITE_FULL`)."""
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return "The file is damaged: put a copy back in its place, or move it away to begin a new history."
+    if name.startswith("SQLITE_FULL"):
+        return "The disk is full: make room; nothing that was saved before is lost."
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return "Another program holds it: try again, or close that program."
+    return "Check that its folder is there and may be written."

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
-from stores.errors import NotFound, StoreUnavailable
+from stores.errors import NotFound, StoreUnavailable, sqlite_advice
 from stores.exports import as_json, as_markdown
 from stores.migrations import migrate
 from stores.values import Conversation, Feedback, Message
@@ -128,6 +128,16 @@ class History:
             sql = f"SELECT {_CONVERSATION} FROM conversations AS c WHERE c.user = ?1 AND (?2 = '' OR {held}) ORDER BY c.updated DESC, c.rowid DESC"
             return [_conversation(row) for row in db.execute(sql, (user, query or ""))]
 
+    def owners(self) -> set[tuple[str, str]]:
+        """(user, id) of every conversation, whosever."""
+        with self._read() as db:
+            return set(db.execute("SELECT user, id FROM conversations"))
+
+    def holds(self, conversation: str, *, user: str) -> bool:
+        """Whether the user has a conversation of that id."""
+        with self._read() as db:
+            return db.execute("SELECT 1 FROM conversations WHERE user = ? AND id = ?", (user, conversation)).fetchone() is not None
+
     def search(self, query: str, *, user: str, limit: int = 50) -> list[Message]:
         """The user's messages that hold the words as they are, whatever their case, the latest first."""
         return self._messages(user, "holds(m.text, ?)", (query,), order="m.number DESC LIMIT ?", more=(limit,))
@@ -144,6 +154,16 @@ class History:
         with self._write() as db:
             _owned(db, conversation, user)
             db.execute("DELETE FROM conversations WHERE user = ? AND id = ?", (user, conversation))
+        self._clear_log()
+
+    def drop_memories(self, ids: Sequence[str], *, user: str) -> None:
+        """Take memories that were forgotten out of the answers that used them; what was said stays said."""
+        others = "SELECT json_group_array(json(value)) FROM json_each(answer, '$.memories') WHERE value ->> 'id' <> ?1"
+        with self._write() as db:
+            db.executemany(
+                f"UPDATE messages SET answer = json_set(answer, '$.memories', json(({others}))) WHERE user = ?2 AND instr(answer, ?1) AND json_valid(answer)",
+                [(id_, user) for id_ in ids],
+            )
         self._clear_log()
 
     def delete_all(self, *, user: str) -> list[str]:
@@ -239,18 +259,8 @@ class History:
         except OSError as error:
             raise StoreUnavailable(f"The history {self._name} cannot be opened: {error}. Check the folder and its rights.") from error
         except sqlite3.Error as error:
-            advice = _advice(getattr(error, "sqlite_errorname", "") or "")
+            advice = sqlite_advice(getattr(error, "sqlite_errorname", "") or "")
             raise StoreUnavailable(f"The history {self._name} cannot be used: {error}. {advice}") from error
-
-
-def _advice(name: str) -> str:
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return "The file is damaged: put a copy back in its place, or move it away to begin a new history."
-    if name.startswith("SQLITE_FULL"):
-        return "The disk is full: make room; nothing that was saved before is lost."
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return "Another program holds it: try again, or close that program."
-    return "Check that its folder is there and may be written."
 
 
 def _owned(db: sqlite3.Connection, conversation: str, user: str) -> Conversation:

@@ -11,7 +11,7 @@ import re
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -46,12 +46,15 @@ class Memories:
         candidates: int = 60,
         longest: int = 4000,
         cached_users: int = 16,
+        forgotten: Callable[[Sequence[str], str], None] = lambda ids, user: None,
     ) -> None:
+        """`forgotten` is told the ids of memories that went or changed, and whose they were: copies elsewhere must go too."""
         self._embed = embed
         self._same = same
         self._candidates = candidates
         self._longest = longest
         self._cached_users = cached_users
+        self._forgotten = forgotten
         self._collection = Collection(client, "memories")
         self._lock = threading.RLock()
         self._words: OrderedDict[str, WordIndex] = OrderedDict()
@@ -172,6 +175,7 @@ class Memories:
             memory = dataclasses.replace(self._own(id, user), text=text)
             self._write([memory], vectors)
             self._collection.erase()
+        self._forgotten([id], user)
         return memory
 
     def forget_all(self, *, user: str) -> int:
@@ -206,6 +210,7 @@ class Memories:
         self._collection.delete(ids)
         self._collection.erase()
         self._words.pop(user, None)
+        self._forgotten(ids, user)
 
 
 def says_the_same(one: str, other: str) -> bool:

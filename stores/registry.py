@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stores.chunks import Chunk
+from stores.erasure import erase_free_pages
 from stores.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class Registry:
             raise StoreUnavailable(f"{self._path} was written by a newer version of this program. Update the program.")
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA foreign_keys = ON")
+        self._db.execute("PRAGMA secure_delete = ON")
         self._db.executescript(_SCHEMA)
         self._db.execute(f"PRAGMA user_version = {_VERSION}")
 
@@ -214,6 +216,15 @@ class Registry:
         with self._transaction() as db:
             db.executemany("DELETE FROM chunks WHERE document = ?", [(key,) for key in ids])
             db.executemany("DELETE FROM documents WHERE id = ?", [(key,) for key in ids])
+
+    def forget(self, user: str) -> None:
+        """Deletes what is left of a user whose documents are gone, and all that was ever deleted, from the bytes on the disk."""
+        with self._transaction() as db:
+            for table in ("roots", "excluded", "refused"):
+                db.execute(f"DELETE FROM {table} WHERE user = ?", (user,))
+            db.execute("INSERT INTO words (words) VALUES ('optimize')")  # until then it marks deleted words as gone
+        with self._lock, self._errors():
+            erase_free_pages(self._db)
 
     def unfinished(self) -> list[str]:
         """Documents that a killed process left between two states."""

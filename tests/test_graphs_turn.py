@@ -99,6 +99,11 @@ class FakeMemories:
         self.kept.remove(found)
         return found
 
+    def forget_all(self, *, user: str) -> int:
+        own = self.all(user=user)
+        self.kept = [m for m in self.kept if m not in own]
+        return len(own)
+
 
 @dataclass
 class FakeHistory:
@@ -407,3 +412,16 @@ def test_every_step_that_starts_ends() -> None:
     bench.model.pick("chat").say("Hi.")
     bench.ask("Hello")
     assert bench.steps == [e.step for e in bench.events if isinstance(e, StepFinished)]
+
+
+def test_nothing_is_kept_of_a_private_turn() -> None:
+    bench = Bench()
+    bench.model.pick("memory")
+    bench.ask("Please remember that I live in Porto", private=True)
+    assert "private" in bench.text
+    bench.model.pick("chat").say("Nice.")
+    bench.ask("I live in Porto.", private=True)
+    assert bench.memories.kept == []
+    bench.model.pick("chat").say("Nice.")
+    bench.ask("I live in Porto.")
+    assert [m.text for m in bench.memories.kept] == ["I live in Porto."]

@@ -1,0 +1,139 @@
+"""What is kept about a user: to see, take along and delete."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from stores.errors import AssistantError, NotFound
+from stores.values import Conversation, Message
+
+if TYPE_CHECKING:
+    from assistant.settings import ConversationSettings
+    from assistant.turns import Turns
+    from assistant.wiring import Parts
+
+log = logging.getLogger(__name__)
+
+VERSION = 1
+DAY = 24 * 60 * 60.0
+"""Seconds between two looks for what is too old."""
+
+
+class Conversations:
+    """The conversations of each user; another's are not found. A private one is not listed, and ends with `delete`."""
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+
+    def all(self, *, user: str = "local", query: str | None = None) -> list[Conversation]:
+        """This user's kept conversations, the latest first; `query` searches titles and messages."""
+        return self._turns.kept.history.all(user=user, query=query)
+
+    def messages(self, id: str, *, user: str = "local") -> list[Message]:  # noqa: A002 - the public name
+        """The messages of a conversation, oldest first. Raises `NotFound`."""
+        return self._turns.place(id, user).history.messages(id, user=user)
+
+    def rename(self, id: str, title: str, *, user: str = "local") -> None:  # noqa: A002
+        """Give a conversation another title. Raises `NotFound`."""
+        self._turns.place(id, user).history.rename(id, title, user=user)
+
+    def delete(self, id: str, *, user: str = "local") -> None:  # noqa: A002
+        """Delete a conversation with everything the graph kept of it, from the bytes on the disk too. Raises `NotFound`."""
+        place = self._turns.place(id, user)
+        place.history.delete(id, user=user)
+        self._turns.forget(place, id, user)
+
+    def export(self, id: str, *, user: str = "local", format: Literal["markdown", "json"] = "markdown") -> str:  # noqa: A002
+        """A conversation as text. Raises `NotFound`."""
+        return self._turns.place(id, user).history.export(id, user=user, format=format)
+
+
+def export_all(parts: Parts, user: str) -> str:
+    """Everything that is kept about a user as one JSON object with `version`."""
+    _named(user)
+    history = parts.kept.history
+    memories = [
+        {"id": m.id, "text": m.text, "said_at": m.said_at.isoformat(), "source": m.source}
+        for m in parts.memories.all(user=user)
+    ]
+    examples = [
+        {"id": e.id, "question": e.question, "sql": e.sql, "created": e.created.isoformat()}
+        for e in parts.examples.all(user=user)
+    ]
+    documents = [
+        {"id": d.id, "name": d.name, "path": d.path, "added": d.added.isoformat()}
+        for d in parts.documents.all(user=user)
+        if d.user == user
+    ]
+    conversations = [json.loads(history.export(c.id, user=user, format="json")) for c in history.all(user=user)]
+    whole: dict[str, Any] = {
+        "version": VERSION,
+        "user": user,
+        "memories": memories,
+        "conversations": conversations,
+        "examples": examples,
+        "documents": documents,
+    }
+    return json.dumps(whole, ensure_ascii=False, indent=2)
+
+
+def forget_all(parts: Parts, turns: Turns, user: str) -> None:
+    """Delete everything that is kept about a user, from the bytes on the disk too."""
+    _named(user)
+    for place in (parts.kept, parts.private):
+        for conversation in place.history.delete_all(user=user):
+            turns.forget(place, conversation, user)
+    parts.memories.forget_all(user=user)
+    parts.examples.forget_all(user=user)
+    for document in parts.documents.forget_all(user=user):
+        parts.home.drop(document.path)
+
+
+class Retention:
+    """Deletes what is older than the settings say, at the start and once a day, and finishes what a kill left undone."""
+
+    def __init__(self, parts: Parts, turns: Turns, settings: ConversationSettings) -> None:
+        self._parts = parts
+        self._turns = turns
+        self._settings = settings
+        self._stopped = threading.Event()
+
+    def start(self) -> None:
+        """Look now, and each day where there is a limit."""
+        self._look()
+        if self._settings.keep_days or self._settings.keep_memories_days:
+            threading.Thread(target=self._daily, name="retention", daemon=True).start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stopped.set()
+
+    def _daily(self) -> None:
+        while not self._stopped.wait(DAY):
+            self._look()
+
+    def _look(self) -> None:
+        try:
+            self.apply(datetime.now(UTC))
+        except AssistantError as error:  # a damaged store is told to whoever needs it
+            log.warning("%s", error)
+
+    def apply(self, now: datetime) -> None:
+        """Delete what is too old at that moment."""
+        parts, limits = self._parts, self._settings
+        if limits.keep_days:
+            for user, conversation in parts.kept.history.delete_older(now - timedelta(days=limits.keep_days)):
+                self._turns.forget(parts.kept, conversation, user)
+        if limits.keep_memories_days:
+            parts.memories.forget_older(now - timedelta(days=limits.keep_memories_days))
+        parts.kept.sweep()
+        parts.memories.finish_forgetting()
+
+
+def _named(user: str) -> None:
+    if not user.strip():
+        raise NotFound("What is kept belongs to a user: name one.")
