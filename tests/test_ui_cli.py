@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -73,6 +74,7 @@ class Kept:
     report: IngestReport = field(default_factory=IngestReport)
     memories: dict[str, Memory] = field(default_factory=dict)
     examples: list[Example] = field(default_factory=list)
+    deleted: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Scripted:
@@ -111,6 +113,9 @@ class Scripted:
         return ANSWER
 
     def add(self, *things: Any, **more: Any) -> Any:
+        if things and isinstance(things[0], str) and set(more) == {"user"}:
+            self.kept.memories["new"] = Memory("new", more["user"], things[0], WHEN)
+            return self.kept.memories["new"]
         if "fingerprint" in more:
             self.kept.examples.append(Example(f"e{len(self.kept.examples)}", *things, created=WHEN, **more))
             return None
@@ -132,6 +137,22 @@ class Scripted:
         count = len(self.kept.memories)
         self.kept.memories.clear()
         return count
+
+    def search(self, query: str, *, user: str, k: int) -> list[Memory]:
+        return [memory for memory in self.all(user=user) if query in memory.text][:k]
+
+    def edit(self, id: str, text: str, *, user: str) -> Memory:  # noqa: A002
+        self.kept.memories[id] = replace(self.kept.memories[id], text=text)
+        return self.kept.memories[id]
+
+    def delete(self, id: str, *, user: str = "local") -> None:  # noqa: A002
+        self.kept.deleted.append((id, user))
+
+    def rename(self, id: str, title: str, *, user: str) -> None:  # noqa: A002
+        self.kept.deleted.append((id, title))
+
+    def export_all(self, *, user: str) -> str:
+        return json.dumps({"version": 1, "user": user})
 
     def remove(self, id: str) -> None:  # noqa: A002
         self.kept.examples = [example for example in self.kept.examples if example.id != id]
@@ -182,7 +203,7 @@ def test_ask_streams_the_answer_and_what_it_stands_on(shell: Shell) -> None:
     made = Scripted.made[0]
     assert made.prepared
     assert made.preload
-    assert made.questions == [("Who ordered most?", {"user": "7", "conversation": "monday"})]
+    assert made.questions == [("Who ordered most?", {"user": "7", "conversation": "monday", "private": False})]
 
 
 def test_ask_as_json_prints_the_answer_with_a_version(shell: Shell) -> None:
@@ -504,3 +525,38 @@ def test_watching_says_what_changed_until_it_is_stopped(shell: Shell, tmp_path: 
     assert shell("ingest", str(tmp_path), "--watch") == 130
     assert "removed    old.md" in shell.out
     assert shell.err == "Watching. Ctrl-C ends.\nStopped.\n"
+
+
+def test_memories_are_searched_edited_and_brought_back(shell: Shell) -> None:
+    Scripted.kept.memories |= {"m1": Memory("m1", "7", "likes tea", WHEN), "m2": Memory("m2", "7", "has a dog's bowl", WHEN)}
+    assert shell("memories", "list", "--user", "7", "--search", "tea") == 0
+    assert "m1" in shell.out
+    assert "m2" not in shell.out
+    assert shell("memories", "edit", "m1", "likes coffee", "--user", "7") == 0
+    assert Scripted.kept.memories["m1"].text == "likes coffee"
+    assert shell("memories", "forget", "m2", "--user", "7") == 0
+    undo = shlex.split(shell.err.strip().removeprefix("Undo: assistant "))
+    assert shell(*undo) == 0
+    assert (Scripted.kept.memories["new"].text, Scripted.kept.memories["new"].user) == ("has a dog's bowl", "7")
+    assert "Undo: assistant memories forget new --user 7" in shell.err
+    assert shell("memories", "export", "--user", "7") == 0
+    assert json.loads(shell.out)["user"] == "7"
+    assert shell("memories", "forget", "--everything", "--user", "7") == 0
+    assert "everything" in shell.out
+    assert shell("memories", "forget", "--everything", "--all") == 2
+
+
+def test_conversations_are_renamed_and_deleted(shell: Shell) -> None:
+    assert shell("conversations", "rename", "c1", "Holidays", "--user", "7") == 0
+    assert shell("conversations", "delete", "c1", "c2", "--user", "7") == 0
+    assert Scripted.kept.deleted == [("c1", "Holidays"), ("c1", "7"), ("c2", "7")]
+
+
+def test_a_private_chat_says_so_and_closes_what_it_leaves(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("hello\n/new\nhello again\n/exit\n"))
+    assert shell("chat", "--private") == 0
+    assert cli_ask.PRIVATE in shell.err
+    assert [(who["conversation"], who["private"]) for _, who in Scripted.made[-1].questions] == [(None, True), (None, True)]
+    assert Scripted.kept.deleted == [("c1", "local")]
+    assert shell("ask", "hello", "--private") == 0
+    assert Scripted.made[-1].questions[0][1]["private"] is True

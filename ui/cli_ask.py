@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from assistant import Answer, Assistant
 
 User = Annotated[str, typer.Option(help="Whose memories and rows are used.")]
+Private = Annotated[bool, typer.Option("--private", help="Keep nothing of it: neither the conversation nor a memory.")]
 
+PRIVATE = "Nothing of this conversation is kept."
 HELP = "Ask, or: /new starts another conversation, /exit ends. Ctrl-C stops an answer."
 
 
@@ -31,44 +33,48 @@ def ask(
     conversation: Annotated[str | None, typer.Option(help="Go on with this conversation, or begin one of that name.")] = None,
     database: Annotated[str | None, typer.Option(metavar="URL", help="Ask this database, such as sqlite:///shop.db.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")] = False,
+    private: Private = False,
 ) -> None:
     """Answer one question."""
     given = {"database": {"url": database}} if database else {}
     with session(ctx).assistant(prepare=True, preload=True, **given) as opened:
         if not as_json:
-            stream_answer(opened, question, user=user, conversation=conversation)
+            stream_answer(opened, question, user=user, conversation=conversation, private=private)
             return
         from assistant import answer_to_json
 
         # JSON escapes control characters itself.
-        sys.stdout.write(answer_to_json(opened.ask(question, user=user, conversation=conversation), indent=2) + "\n")
+        answer = opened.ask(question, user=user, conversation=conversation, private=private)
+        sys.stdout.write(answer_to_json(answer, indent=2) + "\n")
 
 
-def chat(ctx: typer.Context) -> None:
+def chat(ctx: typer.Context, private: Private = False) -> None:
     """Talk in the terminal; questions may also be piped in, one a line."""
     with session(ctx).assistant(prepare=True, preload=True) as opened:
-        note(HELP)
+        note(f"{PRIVATE} {HELP}" if private else HELP)
         conversation: str | None = None
         choices: tuple[str, ...] = ()
         while (question := _read_line()) is not None:
             if question in ("/exit", "/quit"):
                 return
             if question == "/new":
+                if private and conversation:
+                    opened.conversations.delete(conversation)
                 conversation, choices = None, ()
             elif question.startswith("/"):
                 note(HELP)
             elif question:
-                answer = _turn(opened, _chosen(question, choices), conversation)
+                answer = _turn(opened, _chosen(question, choices), conversation, private)
                 if answer is not None:
                     conversation, choices = answer.conversation, answer.choices
 
 
-def _turn(assistant: Assistant, question: str, conversation: str | None) -> Answer | None:
+def _turn(assistant: Assistant, question: str, conversation: str | None, private: bool) -> Answer | None:
     """One turn of a chat; one that fails or is stopped does not end the chat."""
     from assistant import AssistantError
 
     try:
-        return stream_answer(assistant, question, user="local", conversation=conversation)
+        return stream_answer(assistant, question, user="local", conversation=conversation, private=private)
     except KeyboardInterrupt:
         note("(stopped)")
     except AssistantError as error:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -20,35 +23,89 @@ User = Annotated[str, typer.Option(help="Whose.")]
 
 
 @memories.command("list")
-def list_memories(ctx: typer.Context, user: User = "local") -> None:
+def list_memories(
+    ctx: typer.Context,
+    user: User = "local",
+    search: Annotated[str | None, typer.Option(metavar="WORDS", help="Only those nearest to these words, best first.")] = None,
+) -> None:
     """List a user's memories."""
     with session(ctx).assistant() as opened:
-        kept = opened.memories.all(user=user)
+        kept = opened.memories.search(search, user=user, k=20) if search else opened.memories.all(user=user)
     say(columns([(memory.id, f"{memory.said_at:%Y-%m-%d}", memory.text) for memory in kept], header=("id", "said", "text")))
+
+
+@memories.command("add")
+def add_memory(ctx: typer.Context, text: Annotated[str, typer.Argument(help="What is to be remembered.")], user: User = "local") -> None:
+    """Remember something about a user."""
+    with session(ctx).assistant(prepare=True) as opened:
+        kept = opened.memories.add(text, user=user)
+    say(f"Remembered: {kept.text}")
+    note(f"Undo: assistant memories forget {kept.id}{_of(user)}")
+
+
+@memories.command("edit")
+def edit_memory(
+    ctx: typer.Context,
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="Which, as `memories list` names it.")],
+    text: Annotated[str, typer.Argument(help="What is to stand in its place.")],
+    user: User = "local",
+) -> None:
+    """Put other words in a memory's place."""
+    with session(ctx).assistant(prepare=True) as opened:
+        say(f"Changed to: {opened.memories.edit(identifier, text, user=user).text}")
 
 
 @memories.command("forget")
 def forget(
     ctx: typer.Context,
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Which, as `memories list` names them.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All of this user's.")] = False,
+    all_memories: Annotated[bool, typer.Option("--all", help="All of this user's.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--everything", help="Also this user's conversations, examples and own documents.")
+    ] = False,
     user: User = "local",
 ) -> None:
-    """Forget some of a user's memories, or all of them."""
-    if bool(ids) == everything:
-        raise typer.BadParameter("name the ids of memories, or --all.", ctx=ctx)
+    """Forget some of a user's memories, all of them, or everything that is kept about the user."""
+    if [bool(ids), all_memories, everything].count(True) != 1:
+        raise typer.BadParameter("name the ids of memories, or --all, or --everything.", ctx=ctx)
     with session(ctx).assistant() as opened:
         if everything:
+            opened.forget_all(user=user)
+            say(f"Deleted everything that was kept about {user}.")
+        if all_memories:
             say(f"Forgot {opened.memories.forget_all(user=user)} memories.")
         for identifier in ids or ():
-            say(f"Forgot: {opened.memories.forget(identifier, user=user).text}")
+            gone = opened.memories.forget(identifier, user=user)
+            say(f"Forgot: {gone.text}")
+            note(f"Undo: assistant memories add {_quoted(gone.text)}{_of(user)}")
+
+
+@memories.command("export")
+def export_memories(ctx: typer.Context, user: User = "local") -> None:
+    """Print everything that is kept about a user as JSON: memories, conversations, examples, names of documents."""
+    with session(ctx).assistant() as opened:
+        say(opened.export_all(user=user))
+
+
+def _of(user: str) -> str:
+    """The option that names a user, where that is needed."""
+    return "" if user == "local" else f" --user {_quoted(user)}"
+
+
+def _quoted(text: str) -> str:
+    """A text as one word of the shell that it is to be pasted into."""
+    return subprocess.list2cmdline([text]) if sys.platform == "win32" else shlex.quote(text)
 
 
 @conversations.command("list")
-def list_conversations(ctx: typer.Context, user: User = "local") -> None:
+def list_conversations(
+    ctx: typer.Context,
+    user: User = "local",
+    search: Annotated[str | None, typer.Option(metavar="WORDS", help="Only those in which these words stand.")] = None,
+) -> None:
     """List a user's conversations, the latest first."""
     with session(ctx).assistant() as opened:
-        kept = opened.conversations.all(user=user)
+        kept = opened.conversations.all(user=user, query=search)
     lines = [(one.id, f"{one.updated:%Y-%m-%d %H:%M}", one.messages, one.title) for one in kept]
     say(columns(lines, header=("id", "last used", "messages", "title")))
 
@@ -63,6 +120,32 @@ def export_conversation(
     """Print a conversation as Markdown or JSON."""
     with session(ctx).assistant() as opened:
         say(opened.conversations.export(identifier, user=user, format="json" if as_json else "markdown"))
+
+
+@conversations.command("rename")
+def rename_conversation(
+    ctx: typer.Context,
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="Which, as `conversations list` names it.")],
+    title: Annotated[str, typer.Argument(help="Its new name.")],
+    user: User = "local",
+) -> None:
+    """Give a conversation another name."""
+    with session(ctx).assistant() as opened:
+        opened.conversations.rename(identifier, title, user=user)
+    say(f"Renamed {identifier}.")
+
+
+@conversations.command("delete")
+def delete_conversations(
+    ctx: typer.Context,
+    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Which, as `conversations list` names them.")],
+    user: User = "local",
+) -> None:
+    """Delete conversations for good."""
+    with session(ctx).assistant() as opened:
+        for identifier in ids:
+            opened.conversations.delete(identifier, user=user)
+            say(f"Deleted {identifier}.")
 
 
 @examples.command("list")
