@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -66,6 +67,9 @@ class StandIn:
     closed: threading.Event = field(default_factory=threading.Event)
     judged: list[tuple[str, str, int]] = field(default_factory=list)
 
+    private: list[bool] = field(default_factory=list)
+    erased: list[str] = field(default_factory=list)
+
     def __post_init__(self) -> None:
         self.conversations = StandInConversations()
         self.documents = StandInDocuments()
@@ -87,9 +91,16 @@ class StandIn:
         self.judged.append((answer_id, user, score))
         self.conversations.judge(answer_id, score)
 
+    def export_all(self, *, user: str) -> str:
+        return json.dumps({"version": 1, "user": user})
+
+    def forget_all(self, *, user: str) -> None:
+        self.erased.append(user)
+
     def stream(
-        self, question: str, *, user: str = "local", conversation: str | None = None, words: bool = True
+        self, question: str, *, user: str = "local", conversation: str | None = None, words: bool = True, private: bool = False
     ) -> Closing:
+        self.private.append(private)
         self.closed = threading.Event()
         return Closing(self._events(question, user, conversation or f"c{next(self._ids)}"), self.closed)
 
@@ -258,3 +269,14 @@ class StandInMemories:
             raise NotFound(f"There is no memory {id}.")
         self._kept.remove(found)
         return found
+
+    def restore(self, memory: Memory) -> Memory:
+        self._kept.append(memory)
+        return memory
+
+    def edit(self, id: str, text: str, *, user: str) -> Memory:  # noqa: A002
+        changed = replace(self.forget(id, user=user), text=text)
+        return self.restore(changed)
+
+    def search(self, query: str, *, user: str, k: int = 5) -> list[Memory]:
+        return [memory for memory in self.all(user=user) if query.lower() in memory.text.lower()][:k]

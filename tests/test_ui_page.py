@@ -317,13 +317,58 @@ def test_documents_are_uploaded_reported_and_removed(page: Page, stand_in: Stand
 
 
 @browser
-def test_a_memory_is_forgotten(page: Page, stand_in: StandIn) -> None:
+def test_a_memory_is_forgotten_brought_back_and_changed(page: Page, stand_in: StandIn) -> None:
     page.click("#memories-section > button")
     page.wait("document.querySelectorAll('#memories .entry').length === 2")
-    page.click("#memories [data-id=m1]")
-    page.confirm()
+    page.click("#memories [data-id=m1][data-act=forget]")
     page.wait("document.querySelectorAll('#memories .entry').length === 1")
     assert [memory.id for memory in stand_in.memories.all(user="local")] == ["m2"]
+    page.click("#memories [data-act=undo]")
+    page.wait("document.querySelectorAll('#memories .entry').length === 2")
+    assert not page.js("document.querySelector('#memories [data-act=undo]')")
+    page.click("#memories [data-id=m1][data-act=edit]")
+    page.wait("document.querySelector('#page-dialog').open")
+    page.chrome.find_element("css selector", "#page-dialog input").send_keys("\ue009a\ue000", "I pay in cash", "\ue007")
+    page.wait("document.querySelector('#memories').innerText.includes('I pay in cash')")
+    page.chrome.find_element("css selector", "#find-memories input, #find-memories textarea").send_keys("brompton")
+    page.wait("document.querySelectorAll('#memories .entry').length === 1")
+    assert "Brompton" in page.text("#memories")
+
+
+@browser
+def test_everything_about_me_is_saved_and_deleted(page: Page, stand_in: StandIn) -> None:
+    page.become("Ada Lovelace")
+    page.ask("hello there")
+    page.answered()
+    page.click("#memories-section > button")
+    page.click("#memories [data-act=take]")
+    assert page.wait("document.querySelector('#download a')?.download") == "everything-about-me.json"
+    page.click("#memories [data-act=erase]")
+    page.confirm()
+    page.wait("document.querySelector('#thread .welcome')")
+    assert stand_in.erased == ["7"]
+
+
+@browser
+def test_a_private_conversation_says_so_and_is_left_behind(page: Page, stand_in: StandIn) -> None:
+    page.click("#new-private")
+    page.wait("document.querySelector('#thread .private')")
+    page.ask("hello there")
+    page.wait("document.querySelector('#live .turn-foot')")
+    assert page.js("document.querySelector('#thread .private')")
+    assert stand_in.private == [True]
+    page.reload()
+    page.wait("document.querySelector('#thread .private')")
+    assert "hello there" not in page.text("#thread")
+    page.ask("hello again")
+    page.wait("document.querySelector('#live .turn-foot')")
+    page.click("#new")
+    page.wait("!document.querySelector('#thread .private')")
+    page.ask("in the open")
+    page.answered()
+    assert stand_in.private == [True, True, False]
+    page.wait("document.querySelectorAll('#conversations .entry').length === 1")
+    assert "in the open" in page.text("#conversations")
 
 
 @browser

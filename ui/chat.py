@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 CONNECT = "window.assistantPage.connect(element, trigger, watch, ['ask', 'act'])"
 """What joins an HTML component to page.js; Gradio reads the names of the events from it."""
 
+PRIVATE = "Private: nothing of this conversation is kept, and it is gone when you leave it."
+
 TICK = 0.1
 """Seconds between two looks at a running turn."""
 
@@ -62,8 +64,9 @@ class Chat:
 
     def conversation(self, session: Session) -> str:
         """The conversation so far as HTML, or the welcome where there is nothing yet."""
-        if shown := self._messages(session):
-            return shown
+        return _banner(session) + (self._messages(session) or self._welcome())
+
+    def _welcome(self) -> str:
         try:
             return render.welcome(self._assistant.suggestions())
         except AssistantError as error:  # the database cannot be opened, for one
@@ -75,7 +78,7 @@ class Chat:
         if not question or key in self._turns:
             yield gr.skip(), gr.skip(), gr.skip()
             return
-        before = self._messages(session, choosable=False)  # read before the turn can write its question there
+        before = _banner(session) + self._messages(session, choosable=False)  # read before the turn can write its question there
         turn = self._turns[key] = Turn(self._stream(question, session))
         try:
             progress = Progress(question, time.monotonic())
@@ -120,7 +123,9 @@ class Chat:
 
     def _stream(self, question: str, session: Session) -> Iterator[Event]:
         try:
-            return self._assistant.stream(question, user=session.user, conversation=session.conversation)
+            return self._assistant.stream(
+                question, user=session.user, conversation=session.conversation, private=session.private
+            )
         except AssistantError as error:  # refused before it began: shown as any other failure
             return _failing(error)
 
@@ -147,6 +152,10 @@ class Chat:
             if html != shown:
                 yield gr.skip(), gr.skip(), html
             shown = html
+
+
+def _banner(session: Session) -> str:
+    return f'<p class="private" role="status">{PRIVATE}</p>' if session.private else ""
 
 
 def _failing(error: AssistantError) -> Iterator[Event]:

@@ -62,20 +62,24 @@ def documents(entries: Sequence[Document], *, shown: int = 200) -> str:
     return f'<ul class="list" aria-label="Documents">{items}</ul>{_left_out(len(entries), shown, "documents")}'
 
 
-def memories(entries: Sequence[Memory], *, shown: int = 200) -> str:
-    """What is remembered about this user, newest first, each to forget."""
-    if not entries:
-        return '<p class="quiet empty">Nothing yet. Say “remember that …” in the conversation.</p>'
-    newest = sorted(entries, key=lambda entry: entry.said_at, reverse=True)
+def memories(entries: Sequence[Memory], *, forgotten: Memory | None = None, shown: int = 200) -> str:
+    """What is remembered about this user, each to change or forget; what was just `forgotten` can be brought back."""
     items = "".join(
         f'<li class="entry"><span class="entry-text wrap">{escape(entry.text)}<span class="quiet">{day(entry.said_at)}</span></span><span class="entry-actions">'
-        + _action(
-            "forget", entry.id, icons.CLOSE, f"Forget: {entry.text}", confirm=f"Forget “{entry.text}”?", yes="Forget"
-        )
+        + _action("edit", entry.id, icons.EDIT, f"Change: {entry.text}", prompt="What is to be remembered", value=entry.text)
+        + _action("forget", entry.id, icons.CLOSE, f"Forget: {entry.text}")
         + "</span></li>"
-        for entry in newest[:shown]
+        for entry in entries[:shown]
     )
-    return f'<ul class="list" aria-label="Memories">{items}</ul>{_left_out(len(entries), shown, "memories")}'
+    kept = f'<ul class="list" aria-label="Memories">{items}</ul>{_left_out(len(entries), shown, "memories")}'
+    if not entries:
+        kept = '<p class="quiet empty">Nothing yet. Say “remember that …” in the conversation.</p>'
+    undo = ""
+    if forgotten:
+        undo = f'<p class="undo" role="status">Forgot “{escape(forgotten.text)}”. {_words("undo", "Undo")}</p>'
+    sure = "Delete everything that is kept about you: memories, conversations, approved examples, your own documents? It cannot be brought back."
+    about = _words("take", "Save everything about me") + _words("erase", "Delete everything about me", confirm=sure, yes="Delete")
+    return f'{undo}{kept}<p class="about-me">{about}</p>'
 
 
 def progress(state: IngestProgress) -> str:
@@ -136,6 +140,11 @@ def _passages(number: int) -> str:
 
 def _left_out(number: int, shown: int, what: str) -> str:
     return f'<p class="quiet empty">and {number - shown:,} more {what}</p>' if number > shown else ""
+
+
+def _words(act: str, label: str, **data: str) -> str:
+    extra = "".join(f' data-{name}="{escape(value)}"' for name, value in data.items())
+    return f'<button type="button" class="text-button" data-act="{act}" data-id=""{extra}>{label}</button>'
 
 
 def _action(act: str, key: str, icon: str, label: str, **data: str) -> str:

@@ -30,7 +30,7 @@
     if (failed && failed !== redrawn.failed && box() && !box().value) fill(failed.dataset.failed);
     redrawn.failed = failed;
     const kept = $("[data-conversation]", element);
-    if (kept) sessionStorage.setItem("assistant", JSON.stringify({ user: kept.dataset.user, conversation: kept.dataset.conversation }));
+    if (kept) sessionStorage.setItem("assistant", JSON.stringify({ ...kept.dataset }));
   }
 
   async function copy(button) {
@@ -169,7 +169,7 @@
       document.addEventListener("drop", dropped);
       document.addEventListener("click", (event) => {
         if (document.body.classList.contains("side-open") && !event.target.closest("#side, #top, dialog")) drawer(false);
-        if (event.target.closest("#new")) drawer(false);
+        if (event.target.closest("#new, #new-private")) drawer(false);
       });
       const found = setInterval(() => {
         const scroller = $("#scroller");

@@ -72,7 +72,7 @@ def assemble(assistant: Assistant, talk: chat.Chat) -> gr.Blocks:
             begin, [kept], [*_everything(chat_parts, side_parts, session), side_parts.who, side_parts.status],
             js=KEPT, show_progress="hidden", api_visibility="private",
         )  # fmt: skip
-        page.unload(talk.stop)
+        page.unload(side.leave)
     return page
 
 
@@ -111,10 +111,12 @@ def _wire_chat(
 def _wire_side(side: sidebar.Side, chat_parts: chat.ChatParts, parts: sidebar.SideParts, session: gr.State) -> None:
     everything = _everything(chat_parts, parts, session)
     _on(parts.new.click, side.new, [session], everything)
+    _on(parts.new_private.click, side.new_private, [session], everything)
     _on(parts.who.change, side.become, [parts.who, session], everything)
     _on(parts.conversations.act, side.act_on_conversation, [session], [*everything, parts.download])
     _on(parts.documents.act, side.remove_document, [session], [parts.documents])
-    _on(parts.memories.act, side.forget, [session], [parts.memories])
+    _on(parts.memories.act, side.act_on_memory, [session], [*everything, parts.download])
+    _on(parts.find.change, side.find_memories, [parts.find, session], [parts.memories])
     _on(
         parts.upload.upload,
         side.add_documents,

@@ -17,14 +17,15 @@ def new_conversation() -> str:
 
 @dataclass(frozen=True)
 class Session:
-    """What one tab remembers; it lives in the tab's own state and nowhere else."""
+    """What one tab remembers; it lives in the tab's own state and nowhere else. Of a `private` conversation nothing is kept."""
 
     user: str = LOCAL
     conversation: str = field(default_factory=new_conversation)
+    private: bool = False
 
-    def fresh(self) -> Session:
+    def fresh(self, *, private: bool = False) -> Session:
         """The same user in a new conversation."""
-        return Session(self.user)
+        return Session(self.user, private=private)
 
     def opened(self, conversation: str) -> Session:
         """The same user in that conversation."""
@@ -41,4 +42,6 @@ def remembered(text: str | None) -> Session:
         return Session()
     user, conversation = kept.get("user"), kept.get("conversation")
     session = Session(user) if isinstance(user, str) and user.strip() else Session()
+    if kept.get("private") == "true":  # what was said is gone, and what is said next is to be private as well
+        return session.fresh(private=True)
     return session.opened(conversation) if isinstance(conversation, str) and conversation else session

@@ -6,13 +6,14 @@ import base64
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from assistant import AssistantError, IngestProgress, IngestReport
+from assistant import AssistantError, IngestProgress, IngestReport, Memory, NotFound
 from ui import lists, uploads
 from ui.chat import CONNECT, Chat
 from ui.session import Session
@@ -20,17 +21,22 @@ from ui.session import Session
 if TYPE_CHECKING:
     from assistant import Assistant
 
+FOUND_MEMORIES = 20
+"""Memories shown for a search."""
+
 
 @dataclass(frozen=True)
 class SideParts:
     """The components of the side bar."""
 
     new: gr.Button
+    new_private: gr.Button
     conversations: gr.HTML
     documents: gr.HTML
     upload: gr.UploadButton
     everybody: gr.Checkbox
     report: gr.HTML
+    find: gr.Textbox
     memories: gr.HTML
     who: gr.Dropdown
     status: gr.HTML
@@ -40,6 +46,7 @@ class SideParts:
 def layout() -> SideParts:
     """The side bar's sections from top to bottom; called inside a column."""
     new = gr.Button("New conversation", elem_id="new", variant="secondary", size="md")
+    new_private = gr.Button("Private conversation", elem_id="new-private", variant="secondary", size="md")
     with gr.Column(elem_id="side-sections"):
         conversations = _section("conversations")
         with gr.Accordion("Documents", open=False, elem_id="documents-section", elem_classes=["section"]):
@@ -50,13 +57,16 @@ def layout() -> SideParts:
             everybody = gr.Checkbox(False, label="Everybody here may use them", elem_id="everybody", container=False)
             report = gr.HTML(elem_id="report", apply_default_css=False)
         with gr.Accordion("What I remember", open=False, elem_id="memories-section", elem_classes=["section"]):
+            find = gr.Textbox(label="Search", elem_id="find-memories", lines=1, max_lines=1)
             memories = _section("memories")
     who = gr.Dropdown(choices=[], label="You are", allow_custom_value=True, elem_id="who", interactive=True)
     status = gr.HTML(elem_id="status", apply_default_css=False)
     download = gr.HTML(
         elem_id="download", apply_default_css=False, js_on_load="window.assistantPage.download(element, watch)"
     )
-    return SideParts(new, conversations, documents, upload, everybody, report, memories, who, status, download)
+    return SideParts(
+        new, new_private, conversations, documents, upload, everybody, report, find, memories, who, status, download
+    )  # fmt: skip
 
 
 def _section(name: str) -> gr.HTML:
@@ -70,6 +80,8 @@ class Side:
         self._assistant = assistant
         self._chat = chat
         self._shown_users = shown_users
+        self._private: dict[str, Session] = {}
+        self._forgotten: dict[str, Memory] = {}  # by tab, the last one, until the tab is left
 
     def users(self) -> list[tuple[str, str]]:
         """(label, id) of the users that can be chosen."""
@@ -82,16 +94,27 @@ class Side:
         )
         # page.js keeps these two over a reload of the tab.
         return (
-            f'<div data-user="{escape(session.user)}" data-conversation="{escape(session.conversation)}">{kept}</div>'
+            f'<div data-user="{escape(session.user)}" data-conversation="{escape(session.conversation)}"'
+            f' data-private="{str(session.private).lower()}">{kept}</div>'
         )
 
     def documents(self, session: Session) -> str:
         """The list of documents."""
         return _or_notice(lambda: lists.documents(self._assistant.documents.all(user=session.user)))
 
-    def memories(self, session: Session) -> str:
+    def memories(self, session: Session, *, forgotten: Memory | None = None) -> str:
         """The list of memories."""
-        return _or_notice(lambda: lists.memories(self._assistant.memories.all(user=session.user)))
+        return _or_notice(
+            lambda: lists.memories(self._assistant.memories.all(user=session.user), forgotten=forgotten)
+        )
+
+    def find_memories(self, words: str, session: Session) -> str:
+        """The memories nearest to some words, best first; all where there are none."""
+        if not words.strip():
+            return self.memories(session)
+        return _or_notice(
+            lambda: lists.memories(self._assistant.memories.search(words, user=session.user, k=FOUND_MEMORIES))
+        )
 
     def status(self) -> str:
         """The line about the model."""
@@ -108,7 +131,9 @@ class Side:
 
     def start(self, session: Session, request: gr.Request) -> tuple[Any, ...]:
         """(session, conversation, newest turn, conversations, documents, memories, report) where a session begins or changes."""
-        self._chat.leave(request)
+        self.leave(request)
+        if session.private:
+            self._private[str(request.session_hash)] = session
         shown = (
             self._chat.conversation(session),
             "",
@@ -118,9 +143,21 @@ class Side:
         )
         return session, *shown, ""
 
+    def leave(self, request: gr.Request) -> None:
+        """End the turn of a tab, and what is there only as long as it is looked at."""
+        self._chat.leave(request)
+        self._forgotten.pop(str(request.session_hash), None)
+        if left := self._private.pop(str(request.session_hash), None):
+            with suppress(NotFound):  # nothing was said in it
+                self._assistant.conversations.delete(left.conversation, user=left.user)
+
     def new(self, session: Session, request: gr.Request) -> tuple[Any, ...]:
         """An empty conversation."""
         return self.start(session.fresh(), request)
+
+    def new_private(self, session: Session, request: gr.Request) -> tuple[Any, ...]:
+        """An empty conversation of which nothing is kept."""
+        return self.start(session.fresh(private=True), request)
 
     def become(self, user: str | None, session: Session, request: gr.Request) -> tuple[Any, ...]:
         """Another user, in a new conversation."""
@@ -164,13 +201,29 @@ class Side:
             _warn(error)
         return self.documents(session)
 
-    def forget(self, session: Session, event: gr.EventData) -> str:
-        """Forget one memory."""
+    def act_on_memory(self, session: Session, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
+        """Forget, bring back, change, save or delete everything: what `start` gives, and a file to save."""
+        kept, tab = self._assistant.memories, str(request.session_hash)
+        gone = self._forgotten.pop(tab, None)
+        changed = [gr.skip()] * 8
         try:
-            self._assistant.memories.forget(str(event.id), user=session.user)
+            match event.act:
+                case "forget":
+                    self._forgotten[tab] = kept.forget(str(event.id), user=session.user)
+                case "undo" if gone:
+                    kept.restore(gone)
+                case "edit":
+                    kept.edit(str(event.id), str(event.value), user=session.user)
+                case "take":
+                    changed[7] = _file(self._assistant.export_all(user=session.user), "everything-about-me")
+                case "erase":
+                    self._chat.leave(request)
+                    self._assistant.forget_all(user=session.user)
+                    return (*self.start(session.fresh(private=session.private), request), gr.skip())
         except AssistantError as error:
             _warn(error)
-        return self.memories(session)
+        changed[5] = self.memories(session, forgotten=self._forgotten.get(tab))
+        return tuple(changed)
 
     def add_documents(self, paths: list[str] | None, everybody: bool, session: Session) -> Iterator[tuple[Any, ...]]:
         """Take uploaded files in: yields (report, documents, upload button) as it goes."""
