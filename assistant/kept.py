@@ -45,7 +45,7 @@ class Conversations:
         """Delete a conversation with everything the graph kept of it, from the bytes on the disk too. Raises `NotFound`."""
         place = self._turns.place(id, user)
         place.history.delete(id, user=user)
-        self._turns.forget(place, id, user)
+        self._turns.forget(place, [id], user)
 
     def export(self, id: str, *, user: str = "local", format: Literal["markdown", "json"] = "markdown") -> str:  # noqa: A002
         """A conversation as text. Raises `NotFound`."""
@@ -85,8 +85,7 @@ def forget_all(parts: Parts, turns: Turns, user: str) -> None:
     """Delete everything that is kept about a user, from the bytes on the disk too."""
     _named(user)
     for place in (parts.kept, parts.private):
-        for conversation in place.history.delete_all(user=user):
-            turns.forget(place, conversation, user)
+        turns.forget(place, place.history.delete_all(user=user), user)
     parts.memories.forget_all(user=user)
     parts.examples.forget_all(user=user)
     for document in parts.documents.forget_all(user=user):
@@ -126,8 +125,9 @@ class Retention:
         """Delete what is too old at that moment."""
         parts, limits = self._parts, self._settings
         if limits.keep_days:
-            for user, conversation in parts.kept.history.delete_older(now - timedelta(days=limits.keep_days)):
-                self._turns.forget(parts.kept, conversation, user)
+            gone = parts.kept.history.delete_older(now - timedelta(days=limits.keep_days))
+            for user in {user for user, _ in gone}:
+                self._turns.forget(parts.kept, [id_ for owner, id_ in gone if owner == user], user)
         if limits.keep_memories_days:
             parts.memories.forget_older(now - timedelta(days=limits.keep_memories_days))
         parts.kept.sweep()

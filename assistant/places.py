@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,9 +31,10 @@ class Place:
     graph: Graph
     saver: BaseCheckpointSaver[str]
 
-    def forget(self, user: str, conversation: str) -> None:
-        """Drop where a conversation's turn stands, from the bytes on the disk too."""
-        self.end_turn(user, conversation)
+    def forget(self, user: str, conversations: Iterable[str]) -> None:
+        """Drop where the turns of conversations stand, from the bytes on the disk too."""
+        for conversation in conversations:
+            self.end_turn(user, conversation)
         self._erase()
 
     def end_turn(self, user: str, conversation: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Any, cast
 
@@ -171,9 +171,9 @@ class Turns:
             found.append(prompts.sql_system(schema=schema, tables=schema.tables))
         return [*found, prompts.ROWS_SYSTEM, prompts.DOCUMENTS_SYSTEM, prompts.CHAT_SYSTEM, prompts.MEMORY_SYSTEM]
 
-    def forget(self, place: Place, conversation: str, user: str) -> None:
-        """Drop what the graph keeps of a conversation, and what the model has read of this user's."""
-        place.forget(user, conversation)
+    def forget(self, place: Place, conversations: Iterable[str], user: str) -> None:
+        """Drop what the graph keeps of conversations, and what the model has read of this user's."""
+        place.forget(user, conversations)
         self._parts.models.forget(user)
 
 

@@ -167,6 +167,22 @@ def test_a_forgotten_memory_goes_from_the_answers_that_used_it(one: Assistant, h
     assert one.memories.search("bicycle", user="7")[0].id == gone.id
 
 
+def test_forgetting_in_a_conversation_acts_at_once_and_leaves_the_memory_store(one: Assistant, home: Path) -> None:
+    for colour in ("zqred", "zqblue"):
+        told = one.ask(f"Please remember that my {colour} bicycle is old", user="7", conversation="c")
+        assert "forget that" in told.text, "it says how to undo it"
+    asked = one.ask("Please forget my bicycle", user="7", conversation="c")
+    assert len(asked.choices) == 3
+    done = one.ask(asked.choices[0], user="7", conversation="c")
+    assert "remember that" in done.text, "it says how to undo it"
+    (left,) = one.memories.all(user="7")
+    gone = "zqred" if "zqblue" in left.text else "zqblue"
+    assert "chroma.sqlite3" not in held(home, gone)
+    assert one.ask("Hello again", user="7", conversation="c").route == "chat", "the turn that asked back is over"
+    one.conversations.delete("c", user="7")
+    assert held(home, gone) == []
+
+
 def test_everything_can_be_taken_along(one: Assistant, tmp_path: Path) -> None:
     live(one, "7", "zqseven", tmp_path)
     live(one, "8", "zqeight", tmp_path)
