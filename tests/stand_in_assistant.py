@@ -196,7 +196,7 @@ class StandInConversations:
             ]
 
     def all(self, *, user: str = "local", query: str | None = None) -> list[Conversation]:
-        return [conversation for conversation, _ in self._kept.values() if conversation.user == user]
+        return [c for c, said in self._kept.values() if c.user == user and any((query or "") in m.text for m in said)]
 
     def messages(self, id: str, *, user: str = "local") -> list[Message]:  # noqa: A002
         return list(self._own(id, user)[1])

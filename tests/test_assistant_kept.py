@@ -76,7 +76,13 @@ def test_everything_about_a_user_is_deleted_to_the_last_byte(one: Assistant, hom
     for store in ("history.sqlite", "checkpoints.sqlite", "chroma.sqlite3", "documents.sqlite"):
         for mark in ("zqseven", "zqeight"):
             assert {name.removesuffix("-wal") for name in held(home, mark)} >= {store}, f"{mark} is not in {store}: nothing is tried here"
+    upload = home / "uploads" / "seven" / "zqseven9.md"
+    upload.parent.mkdir(parents=True)
+    upload.write_text("# What zqseven uploaded\n\nA copy lies in the home.\n", encoding="utf-8")
+    one.documents.add(upload, user="7")
     one.forget_all(user="7")
+    assert not upload.exists()
+    assert (tmp_path / "zqseven.md").exists(), "a file outside the home is its owner's"
     assert held(home, "zqseven") == held(home, "zqrow7q") == []
     assert len(one.conversations.messages(talk, user="8")) == 8
     assert any("zqeight2" in memory.text for memory in one.memories.search("bicycle", user="8"))

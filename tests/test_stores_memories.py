@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -196,6 +198,11 @@ def test_what_is_forgotten_or_edited_away_leaves_the_bytes(client: ClientAPI, me
     memories.forget(first.id, user="7")
     memories.forget_all(user="7")
     assert b"zanzibar" not in everything_under(tmp_path).lower()
+    with closing(sqlite3.connect(tmp_path / "chroma" / "chroma.sqlite3")) as db:  # the word index holds pieces of three letters
+        db.execute("CREATE VIRTUAL TABLE temp.pieces USING fts5vocab (main, embedding_fulltext_search, row)")
+        pieces = {term for (term,) in db.execute("SELECT term FROM temp.pieces")}
+    assert "quo" in pieces
+    assert "zan" not in pieces
     again = memories.add("I like pears.", user="7")
     client.close()
     reopened = open_client(tmp_path / "chroma")

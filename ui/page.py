@@ -116,7 +116,8 @@ def _wire_side(side: sidebar.Side, chat_parts: chat.ChatParts, parts: sidebar.Si
     _on(parts.conversations.act, side.act_on_conversation, [session], [*everything, parts.download])
     _on(parts.documents.act, side.remove_document, [session], [parts.documents])
     _on(parts.memories.act, side.act_on_memory, [session], [*everything, parts.download])
-    _on(parts.find.change, side.find_memories, [parts.find, session], [parts.memories])
+    _on(parts.find_memory.change, side.find_memories, [parts.find_memory, session], [parts.memories])
+    _on(parts.find_conversation.change, side.find_conversations, [parts.find_conversation, session], [parts.conversations])
     _on(
         parts.upload.upload,
         side.add_documents,

@@ -31,12 +31,13 @@ class SideParts:
 
     new: gr.Button
     new_private: gr.Button
+    find_conversation: gr.Textbox
     conversations: gr.HTML
     documents: gr.HTML
     upload: gr.UploadButton
     everybody: gr.Checkbox
     report: gr.HTML
-    find: gr.Textbox
+    find_memory: gr.Textbox
     memories: gr.HTML
     who: gr.Dropdown
     status: gr.HTML
@@ -48,6 +49,7 @@ def layout() -> SideParts:
     new = gr.Button("New conversation", elem_id="new", variant="secondary", size="md")
     new_private = gr.Button("Private conversation", elem_id="new-private", variant="secondary", size="md")
     with gr.Column(elem_id="side-sections"):
+        find_conversation = _search("find-conversations", "Search conversations")
         conversations = _section("conversations")
         with gr.Accordion("Documents", open=False, elem_id="documents-section", elem_classes=["section"]):
             documents = _section("documents")
@@ -57,7 +59,7 @@ def layout() -> SideParts:
             everybody = gr.Checkbox(False, label="Everybody here may use them", elem_id="everybody", container=False)
             report = gr.HTML(elem_id="report", apply_default_css=False)
         with gr.Accordion("What I remember", open=False, elem_id="memories-section", elem_classes=["section"]):
-            find = gr.Textbox(label="Search", elem_id="find-memories", lines=1, max_lines=1)
+            find_memory = _search("find-memories", "Search what I remember")
             memories = _section("memories")
     who = gr.Dropdown(choices=[], label="You are", allow_custom_value=True, elem_id="who", interactive=True)
     status = gr.HTML(elem_id="status", apply_default_css=False)
@@ -65,8 +67,15 @@ def layout() -> SideParts:
         elem_id="download", apply_default_css=False, js_on_load="window.assistantPage.download(element, watch)"
     )
     return SideParts(
-        new, new_private, conversations, documents, upload, everybody, report, find, memories, who, status, download
+        new, new_private, find_conversation, conversations, documents, upload, everybody, report, find_memory, memories,
+        who, status, download,
     )  # fmt: skip
+
+
+def _search(name: str, label: str) -> gr.Textbox:
+    return gr.Textbox(
+        label=label, placeholder=label, elem_id=name, elem_classes=["find"], show_label=False, container=False, max_lines=1
+    )
 
 
 def _section(name: str) -> gr.HTML:
@@ -87,16 +96,22 @@ class Side:
         """(label, id) of the users that can be chosen."""
         return [(label, key) for key, label in self._assistant.users()[: self._shown_users]]
 
-    def conversations(self, session: Session) -> str:
-        """The list of conversations."""
+    def conversations(self, session: Session, words: str = "") -> str:
+        """The list of conversations, or of those in which some words stand."""
         kept = _or_notice(
-            lambda: lists.conversations(self._assistant.conversations.all(user=session.user), session.conversation)
+            lambda: lists.conversations(
+                self._assistant.conversations.all(user=session.user, query=words.strip()), session.conversation
+            )
         )
         # page.js keeps these two over a reload of the tab.
         return (
             f'<div data-user="{escape(session.user)}" data-conversation="{escape(session.conversation)}"'
             f' data-private="{str(session.private).lower()}">{kept}</div>'
         )
+
+    def find_conversations(self, words: str, session: Session) -> str:
+        """The conversations in which some words stand."""
+        return self.conversations(session, words)
 
     def documents(self, session: Session) -> str:
         """The list of documents."""
