@@ -10,7 +10,7 @@ from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, SystemMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import PrivateAttr
 
@@ -21,10 +21,16 @@ class RuleChat(BaseChatModel):
     """Decides by words of the question, says little, and notes what each user's prompts held. Any number of threads."""
 
     _prompts: list[tuple[str, str]] = PrivateAttr(default_factory=list)
+    _systems: set[str] = PrivateAttr(default_factory=set)
 
     @property
     def _llm_type(self) -> str:
         return "rule"
+
+    @property
+    def systems(self) -> set[str]:
+        """The system messages: what a real engine keeps for everybody, on the disk too."""
+        return self._systems
 
     @property
     def prompts(self) -> list[tuple[str, str]]:
@@ -32,6 +38,7 @@ class RuleChat(BaseChatModel):
         return self._prompts
 
     def _note(self, messages: list[BaseMessage], user: str) -> str:
+        self._systems.update(str(message.content) for message in messages if isinstance(message, SystemMessage))
         self._prompts.append((user, "\n".join(str(message.content) for message in messages)))
         return str(messages[-1].content)
 

@@ -76,6 +76,9 @@ def test_everything_about_a_user_is_deleted_to_the_last_byte(one: Assistant, hom
     for store in ("history.sqlite", "checkpoints.sqlite", "chroma.sqlite3", "documents.sqlite"):
         for mark in ("zqseven", "zqeight"):
             assert {name.removesuffix("-wal") for name in held(home, mark)} >= {store}, f"{mark} is not in {store}: nothing is tried here"
+    systems = one._models.rule.systems  # type: ignore[attr-defined]
+    assert len(systems) >= 3
+    assert not any("zq" in system for system in systems), "what is kept for everybody, on the disk too, holds nothing of anybody"
     upload = home / "uploads" / "seven" / "zqseven9.md"
     upload.parent.mkdir(parents=True)
     upload.write_text("# What zqseven uploaded\n\nA copy lies in the home.\n", encoding="utf-8")
