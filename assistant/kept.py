@@ -131,7 +131,6 @@ class Retention:
         if limits.keep_memories_days:
             parts.memories.forget_older(now - timedelta(days=limits.keep_memories_days))
         parts.kept.sweep()
-        parts.memories.finish_forgetting()
 
 
 def _named(user: str) -> None:

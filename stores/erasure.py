@@ -2,15 +2,18 @@
 
 SQLite leaves deleted rows in free pages. Chroma also keeps every operation, with text and vector, in the log from which it
 rebuilds its graph, and takes none out again (chroma-core/chroma issue 7659).
+
+Run as a program with Chroma's folder, it cleans the file while a client in another process goes on working. Never in the
+client's own process: Chroma brings a SQLite of its own, and of two in one process each undoes the locks of the other
+(https://www.sqlite.org/howtocorrupt.html, 2.2.1). So this file stands alone, on the standard library.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
-
-from stores.errors import StoreUnavailable
 
 BUSY_SECONDS = 30.0
 
@@ -22,29 +25,30 @@ _PAST = (
 )
 
 
-def erase_from_chroma(directory: Path, *, always: bool = True) -> None:
-    """Takes what was deleted or replaced out of the bytes of Chroma's file, while its client goes on working.
+def clean_chroma(directory: Path, *, always: bool) -> None:
+    """Takes what was deleted or replaced out of the bytes of Chroma's file; no client may be open in this process.
 
-    `always=False` leaves a file alone whose log holds nothing of the past: for a start after a kill. Takes about a second
-    for each 100 MB. Raises StoreUnavailable where the file is held by another or the disk has no room for a second copy.
+    `always=False` leaves a file alone whose log holds nothing of the past. Raises sqlite3.Error, also where the disk has no
+    room for a second copy.
     """
-    try:
-        with closing(sqlite3.connect(directory / "chroma.sqlite3", timeout=BUSY_SECONDS, isolation_level=None)) as db:
-            if not always and not db.execute(f"SELECT EXISTS (SELECT 1 {_PAST})").fetchone()[0]:
-                return
-            db.execute("PRAGMA secure_delete = ON")
-            db.execute(f"DELETE {_PAST}")
-            # The word index marks deleted words as gone; merged into one, it no longer holds them.
-            db.execute("INSERT INTO embedding_fulltext_search (embedding_fulltext_search) VALUES ('optimize')")
-            erase_free_pages(db)
-    except sqlite3.Error as error:
-        raise StoreUnavailable(
-            f"What was deleted is gone from every answer, but could not be erased from the file in {directory}: {error}."
-            " Make room on the disk, and start again: it is tried at every start."
-        ) from error
+    with closing(sqlite3.connect(directory / "chroma.sqlite3", timeout=BUSY_SECONDS, isolation_level=None)) as db:
+        if not always and not db.execute(f"SELECT EXISTS (SELECT 1 {_PAST})").fetchone()[0]:
+            return
+        db.execute("PRAGMA secure_delete = ON")
+        db.execute(f"DELETE {_PAST}")
+        # The word index marks deleted words as gone; merged into one, it no longer holds them.
+        db.execute("INSERT INTO embedding_fulltext_search (embedding_fulltext_search) VALUES ('optimize')")
+        erase_free_pages(db)
 
 
 def erase_free_pages(db: sqlite3.Connection) -> None:
     """Writes the file anew without its free pages, and empties its log. Outside a transaction."""
     db.execute("VACUUM")
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+
+if __name__ == "__main__":
+    try:
+        clean_chroma(Path(sys.argv[1]), always=True)
+    except sqlite3.Error as error:
+        sys.exit(str(error))

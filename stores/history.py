@@ -158,7 +158,7 @@ class History:
 
     def drop_memories(self, ids: Sequence[str], *, user: str) -> None:
         """Take memories that were forgotten out of the answers that used them; what was said stays said."""
-        others = "SELECT json_group_array(json(value)) FROM json_each(answer, '$.memories') WHERE value ->> 'id' <> ?1"
+        others = "SELECT json_group_array(json(value)) FROM json_each(answer, '$.memories') WHERE json_extract(value, '$.id') <> ?1"
         with self._write() as db:
             db.executemany(
                 f"UPDATE messages SET answer = json_set(answer, '$.memories', json(({others}))) WHERE user = ?2 AND instr(answer, ?1) AND json_valid(answer)",
@@ -229,7 +229,8 @@ class History:
     def _prepare(self) -> None:
         db = self._connection
         db.create_function("holds", 2, _holds, deterministic=True)
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
+        # Sorting must not spill a conversation into a temporary file.
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON", "temp_store = MEMORY"):
             db.execute(f"PRAGMA {pragma}").fetchone()
         with self._write():
             migrate(db, self._name)

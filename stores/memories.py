@@ -174,8 +174,8 @@ class Memories:
         with self._lock:
             memory = dataclasses.replace(self._own(id, user), text=text)
             self._write([memory], vectors)
+            self._forgotten([id], user)
             self._collection.erase()
-        self._forgotten([id], user)
         return memory
 
     def forget_all(self, *, user: str) -> int:
@@ -194,11 +194,6 @@ class Memories:
                 self._remove([memory.id for memory in old if memory.user == user], user)
         return len(old)
 
-    def finish_forgetting(self) -> None:
-        """Erases what a process that was killed had deleted, but not yet erased."""
-        with self._lock:
-            self._collection.erase(always=False)
-
     def _own(self, id: str, user: str) -> Memory:  # noqa: A002
         _named(user)
         found = self._collection.records(_of(user), ids=[id])
@@ -208,9 +203,9 @@ class Memories:
 
     def _remove(self, ids: Sequence[str], user: str) -> None:
         self._collection.delete(ids)
-        self._collection.erase()
         self._words.pop(user, None)
         self._forgotten(ids, user)
+        self._collection.erase()  # the last, for a full disk may refuse it; then it is tried again at the next start
 
 
 def says_the_same(one: str, other: str) -> bool:

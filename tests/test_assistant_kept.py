@@ -111,7 +111,7 @@ def test_what_a_kill_left_half_deleted_is_finished_at_the_next_start(home: Path,
         gone = assistant.memories.add("My code is zqgone1", user="7")
         assistant.documents.add(home.parent / "notes.db", user="7")
         with monkeypatch.context() as broken:
-            broken.setattr("stores.vectors.erase_from_chroma", lambda *_, **__: None)
+            broken.setattr("stores.vectors.Collection.erase", lambda _: None)
             assistant.memories.forget(gone.id, user="7")
         saver = assistant._parts.kept.saver
         with saver.cursor() as db:  # type: ignore[attr-defined]

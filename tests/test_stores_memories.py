@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from chromadb.api import ClientAPI
 
-from stores.errors import NotFound
+from stores.errors import NotFound, StoreUnavailable
 from stores.memories import Memories, says_the_same
 from stores.values import Embed
 from stores.vectors import open_client
@@ -212,14 +212,22 @@ def test_what_is_forgotten_or_edited_away_leaves_the_bytes(client: ClientAPI, me
     reopened.close()
 
 
-def test_a_forgetting_that_was_killed_halfway_is_finished(memories: Memories, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_forgetting_that_fails_halfway_is_finished_at_the_next_start(
+    client: ClientAPI, memories: Memories, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gone = memories.add("The vault opens with zanzibar.", user="7")
-    monkeypatch.setattr("stores.vectors.erase_from_chroma", lambda *_, **__: None)
-    memories.forget(gone.id, user="7")
-    monkeypatch.undo()
+    kept = memories.add("I like pears.", user="7")
+    with monkeypatch.context() as broken:
+        broken.setattr("stores.vectors.erasure.__file__", str(tmp_path / "missing.py"))
+        with pytest.raises(StoreUnavailable, match="not yet erased"):
+            memories.forget(gone.id, user="7")
+    assert memories.all(user="7") == [kept]
     assert b"zanzibar" in everything_under(tmp_path)
-    memories.finish_forgetting()
+    client.close()
+    reopened = open_client(tmp_path / "chroma")
     assert b"zanzibar" not in everything_under(tmp_path)
+    assert [memory.id for memory in Memories(reopened, hashed.embed).search("pears", user="7")] == [kept.id]
+    reopened.close()
 
 
 def test_threads_may_write_and_search_while_others_forget(memories: Memories) -> None:
