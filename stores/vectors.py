@@ -134,7 +134,7 @@ class Collection:
     def erase(self) -> None:
         """Takes what was deleted or replaced, in every collection of the folder, out of the bytes on the disk.
 
-        Takes about 0.1 s, and longer for a large index. Raises StoreUnavailable; it is tried again at the next start.
+        Takes some tenths of a second, and longer for a large index. Raises StoreUnavailable; it is tried again at the next start.
         """
         folder = self._client.get_settings().persist_directory
         done = subprocess.run([sys.executable, "-I", "-S", erasure.__file__, folder], capture_output=True, text=True, check=False)
