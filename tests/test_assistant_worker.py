@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import textwrap
@@ -236,6 +237,32 @@ def test_ctrl_c_for_the_whole_group_reaches_the_parent_alone(tmp_path: Path) -> 
     assert until(lambda: not psutil.pid_exists(pid))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows only has another way to send Ctrl+C")
+def test_ctrl_c_while_it_starts_is_not_for_it_either() -> None:
+    deaf = "import signal; signal.signal(signal.SIGINT, lambda *_: None)\n"
+    command = [sys.executable, "-c", deaf + textwrap.dedent(SCRIPT)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True
+    ) as parent:
+        child = until_started(parent.pid)
+        while child.is_running() and parent.poll() is None:
+            os.killpg(parent.pid, signal.SIGINT)
+            time.sleep(0.01)
+        assert parent.stdout is not None
+        assert parent.stderr is not None
+        assert (parent.stdout.read().strip(), parent.stderr.read()) == (str(child.pid).encode(), b"")
+
+
+def until_started(parent: int) -> psutil.Process:
+    """The worker's process, as soon as there is one."""
+
+    def found() -> list[psutil.Process]:
+        return [child for child in psutil.Process(parent).children() if "spawn_main" in " ".join(child.cmdline())]
+
+    assert until(lambda: bool(found()))
+    return found()[0]
+
+
 def test_nothing_is_tried_over_the_network() -> None:
     code = f"{textwrap.dedent(SCRIPT)}\nimport time; time.sleep(1)"
     run = run_offline(["-c", code], env={"PYTHONPATH": str(ROOT), "LANGSMITH_TRACING": "true", "LANGSMITH_API_KEY": "not_a_key"})
@@ -418,3 +445,49 @@ def test_with_a_real_model_it_works_without_a_network(fetched: Callable[[str], P
     """
     run = run_offline(["-c", textwrap.dedent(code), str(fetched("smollm2-135m"))], env={"PYTHONPATH": str(ROOT), "LANGSMITH_TRACING": "true"})
     assert (run.returncode, run.attempts) == (0, ()), run.stderr
+
+
+@pytest.mark.model
+@pytest.mark.measure
+def test_what_the_pipe_costs(fetched: Callable[[str], Path]) -> None:
+    """`pytest -m measure -k pipe_costs -s` prints medians of calls that take turns, in this process and in the other."""
+    load = partial(load_chat, SMALL, fetched("smollm2-135m"))
+    seconds: dict[str, list[float]] = {}
+
+    def timed(name: str, run: Callable[[], Any]) -> Any:
+        began = time.perf_counter()
+        found = run()
+        seconds.setdefault(name, []).append(time.perf_counter() - began)
+        return found
+
+    def started(loaded: Callable[[], Any]) -> WorkerChat:
+        worker = Worker(loaded)
+        worker.start()
+        return WorkerChat(worker=worker)
+
+    chats: dict[str, Any] = {"here": load(), "there": started(load)}
+    for _ in range(7):
+        timed("start, model and imports", lambda: started(load)).close()
+        timed("start, no model", lambda: started(puppet.load)).close()
+        timed("load alone", load).close()
+    asked = messages("Tell a long story about a bicycle.")
+    for number in range(21):
+        for place, chat in chats.items():
+            stream = chat._stream(asked, None, None, max_tokens=64, user="m")
+            timed(f"first piece {place}", lambda stream=stream: next(stream))
+            timed(f"the next 63 pieces {place}", lambda stream=stream: list(stream))
+            timed(f"choice {place}", lambda chat=chat: chat.invoke(asked, choices=["Yes", "No"], user="m"))
+            timed(f"counting {place}", lambda chat=chat, number=number: chat.count_tokens(f"How many orders? {number}"))
+    pieces = HumanMessage("echo " + " ".join(["word"] * 1000))
+    chats["puppet"] = started(puppet.load)
+    alone = puppet.load()
+    for _ in range(21):
+        timed("1000 pieces of a puppet here", lambda: list(alone._stream([pieces], None, cancelled=threading.Event())))
+        timed("1000 pieces of a puppet there", lambda: list(chats["puppet"]._stream([pieces])))
+    held = psutil.Process(chats["puppet"].worker.pid).memory_info().rss
+    for chat in chats.values():
+        chat.close()
+    for name, found in seconds.items():
+        print(f"{statistics.median(found) * 1000:10.2f} ms  {name}")  # noqa: T201 - read by a person
+    print(f"{held / 2**20:10.0f} MiB  the process without a model")  # noqa: T201
+    assert held < 300 << 20
