@@ -244,7 +244,8 @@ def test_ctrl_c_while_it_starts_is_not_for_it_either() -> None:
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True
     ) as parent:
-        child = until_started(parent.pid)
+        assert until(lambda: bool(workers(parent.pid)))
+        (child,) = workers(parent.pid)
         while child.is_running() and parent.poll() is None:
             os.killpg(parent.pid, signal.SIGINT)
             time.sleep(0.01)
@@ -253,14 +254,9 @@ def test_ctrl_c_while_it_starts_is_not_for_it_either() -> None:
         assert (parent.stdout.read().strip(), parent.stderr.read()) == (str(child.pid).encode(), b"")
 
 
-def until_started(parent: int) -> psutil.Process:
-    """The worker's process, as soon as there is one."""
-
-    def found() -> list[psutil.Process]:
-        return [child for child in psutil.Process(parent).children() if "spawn_main" in " ".join(child.cmdline())]
-
-    assert until(lambda: bool(found()))
-    return found()[0]
+def workers(parent: int) -> list[psutil.Process]:
+    """The processes that multiprocessing started, but for its own that counts resources."""
+    return [child for child in psutil.Process(parent).children() if "spawn_main" in " ".join(child.cmdline())]
 
 
 def test_nothing_is_tried_over_the_network() -> None:
@@ -399,10 +395,11 @@ def test_a_model_file_cut_short_is_named(fetched: Callable[[str], Path], tmp_pat
     with fetched("smollm2-135m").open("rb") as whole:
         (tmp_path / "half.gguf").write_bytes(whole.read(40 << 20))
     models = Models(Settings(home=tmp_path, model={"name": str(tmp_path / "half.gguf"), "worker": True}), None)
+    before = workers(os.getpid())
     with pytest.raises(ModelFileCorrupt, match=r"half\.gguf cannot be loaded: .*(bounds|corrupted|incomplete)"):
         models.chat()
     assert capfd.readouterr().err == ""
-    assert not [child for child in psutil.Process().children() if "half.gguf" in str(child.open_files())]
+    assert workers(os.getpid()) == before
 
 
 @pytest.mark.model
