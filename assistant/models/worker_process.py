@@ -178,11 +178,17 @@ class Child:
 
     def _read(self) -> None:
         """Hand out what comes, until the process is gone."""
-        with suppress(EOFError, OSError):
+        try:
             while True:
                 number, kind, value = self._connection.recv()
                 if (frames := self._calls.get(number)) is not None:
                     frames.put((kind, value))
+        except (EOFError, OSError):
+            return
+        finally:  # also when a frame could not be read: nobody may wait for ever
+            self._bury()
+
+    def _bury(self) -> None:
         # Only this thread waits for the process: of two that do, one may not learn how it ended.
         self._process.join(_PATIENCE_SECONDS)
         if self._process.exitcode is None:
