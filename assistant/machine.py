@@ -7,6 +7,7 @@ import platform
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,8 +72,16 @@ def memory() -> Memory:
 
 
 def resident_bytes() -> int:
-    """Memory that this process holds, a mapped model file included."""
-    return int(psutil.Process().memory_info().rss)
+    """Memory that this process and those that it started hold, a mapped model file included.
+
+    What several of them map, such as Python itself, counts for each.
+    """
+    own = psutil.Process()
+    held = int(own.memory_info().rss)
+    for child in own.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it ended just now
+            held += int(child.memory_info().rss)
+    return held
 
 
 def _read(path: Path) -> str:

@@ -69,6 +69,10 @@ class ModelSettings(Section):
     queue: int = Field(
         16, ge=1, description="Calls that may wait for the model before a further one is told that it is busy."
     )
+    worker: bool | None = Field(
+        None,
+        description="Run the model in a process of its own, which is started again if it dies; when empty, the page does and the rest does not.",
+    )
     server_url: str | None = Field(
         None,
         description="An OpenAI-compatible server to use instead of the local model, such as http://127.0.0.1:8080/v1.",

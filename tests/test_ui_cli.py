@@ -380,6 +380,16 @@ def test_the_page_gets_host_and_port(shell: Shell, monkeypatch: pytest.MonkeyPat
     assert Scripted.made[0].prepared
 
 
+def test_only_the_page_has_a_worker_unless_the_settings_say(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake: Any = type(sys)("ui.server")
+    fake.serve = lambda opened, **where: None
+    monkeypatch.setitem(sys.modules, "ui.server", fake)
+    for set_to, page, ask in (("", True, None), ("false", False, False), ("true", True, True)):
+        monkeypatch.setenv("ASSISTANT_MODEL__WORKER", set_to)
+        assert (shell(), shell("ask", "Who?")) == (0, 0)
+        assert [made.settings.model.worker for made in Scripted.made[-2:]] == [page, ask]
+
+
 def test_eval_prints_the_model_and_the_figures(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fetched: list[str] = []
     monkeypatch.setattr(cli_session.Session, "files", lambda self: type("Files", (), {"ensure": lambda _, name, tell: fetched.append(name)})())

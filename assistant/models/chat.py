@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ChatMessage
+from langchain_core.language_models.chat_models import BaseChatModel, generate_from_stream
+from langchain_core.messages import AIMessageChunk, BaseMessage, ChatMessage
 from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict
 
 from assistant.models.context import Cancelled
@@ -141,16 +141,7 @@ class LlamaChat(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        whole: AIMessageChunk | None = None
-        for chunk in self._stream(messages, stop, None, **kwargs):
-            piece = chunk.message
-            assert isinstance(piece, AIMessageChunk)
-            whole = piece if whole is None else whole + piece
-        assert whole is not None
-        message = AIMessage(
-            content=whole.content, usage_metadata=whole.usage_metadata, response_metadata=whole.response_metadata
-        )
-        return ChatResult(generations=[ChatGeneration(message=message)])
+        return generate_from_stream(self._stream(messages, stop, None, **kwargs))
 
     def _chosen(self, call: Call, choices: Sequence[str], cost: Cost) -> ChatGenerationChunk:
         probabilities = dict(zip(choices, self.engine.choose(call, choices, cost), strict=True))
