@@ -71,6 +71,10 @@ class Context:
         """Stop the read that is under way."""
         self._stop[0] = b"\1"
 
+    def set_threads(self, write: int, read: int) -> None:
+        """Threads for one token at a time, and for several in a batch; the next read has them."""
+        self.library.llama_set_n_threads(self._context, write, read)
+
     @contextmanager
     def stopping_for(self, cancelled: Cancelled | None) -> Iterator[None]:
         """While this lasts, `cancelled` stops a read that is under way."""

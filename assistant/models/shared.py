@@ -57,11 +57,12 @@ class Models:
         """The chat model; loading takes seconds."""
         with self._chat_lock:
             if self._chat is None:
+                from assistant.models.calibration import FILE
                 from assistant.models.load import load_chat
 
                 settings = self._settings
                 path = None if settings.model.server_url else self._path(settings.model.name)
-                self._chat = load_chat(settings, path, prefixes=self._prefixes)
+                self._chat = load_chat(settings, path, prefixes=self._prefixes, calibrations=settings.home.expanduser() / FILE)
             return self._chat
 
     def begin(self) -> None:
@@ -80,6 +81,11 @@ class Models:
         with self._chat_lock:
             if hasattr(self._chat, "forget"):
                 self._chat.forget(user)
+
+    def calibrate(self) -> None:
+        """Measure this machine in the gaps between questions, unless that was done; returns when it is, or when closed."""
+        if hasattr(chat := self.chat(), "calibrate"):
+            chat.calibrate()
 
     def embedder(self) -> OnnxEmbedder:
         """The embedding model."""
