@@ -26,8 +26,10 @@ KEY = Key("f1", "A laptop's", 8, "0.3", "CPU : AVX = 1", None)
 EVEN = {1: 0.06, 2: 0.1, 4: 0.13, 8: 0.26}
 
 
-def measured(*speeds: Speed, batches: dict[int, float] | None = None, without_gpu: Speed | None = None, key: Key = KEY) -> Calibration:
-    return Calibration(key, "2026-11-22T10:00:00+00:00", speeds or (Speed(4, 40, 10),), batches or EVEN, without_gpu, 1000)
+def measured(
+    *speeds: Speed, batches: dict[int, float] | None = None, without_gpu: Speed | None = None, key: Key = KEY, others: float = 0.1
+) -> Calibration:
+    return Calibration(key, "2026-11-22T10:00:00+00:00", speeds or (Speed(4, 40, 10),), batches or EVEN, without_gpu, 1000, others)
 
 
 # --- the rules
@@ -46,6 +48,11 @@ def test_reading_and_writing_choose_apart() -> None:
 @pytest.mark.parametrize(("four", "pays"), [(0.06, True), (0.15, True), (0.17, False), (0.24, False)])
 def test_guessing_stays_on_while_a_guess_costs_less_than_it_brings(four: float, pays: bool) -> None:
     assert measured(batches={1: 0.06, 4: four}).choice().drafting is pays
+
+
+def test_what_other_programs_disturbed_changes_nothing() -> None:
+    choice = measured(Speed(4, 40, 10), Speed(8, 80, 20), batches={1: 0.06, 4: 0.24}, others=0.5).choice()
+    assert (choice.threads, choice.read_threads, choice.drafting) == (4, 4, True)
 
 
 def test_a_gpu_is_used_only_where_it_was_measured_to_be_faster() -> None:
@@ -237,11 +244,15 @@ def test_a_calibration_is_made_once_remembered_and_used_at_the_next_load(
     assert all(speed.read > speed.write > 0 for speed in found.speeds)
     assert set(found.batches) == {1, 2, 4, 8}
     assert found.batches[8] > found.batches[1]
+    assert 0 <= found.others < 1
+    remember(file, replace(found, others=0.9))
+    disturbed = open_chat()
+    assert disturbed.calibrator is not None, "what was disturbed is measured again"
     before = file.read_bytes()
     chat.calibrate()
     assert file.read_bytes() == before, "once"
 
-    remember(file, replace(found, speeds=(Speed(2, 50, 10), Speed(1, 40, 20))))
+    remember(file, replace(found, speeds=(Speed(2, 50, 10), Speed(1, 40, 20)), others=0.1))
     again = open_chat()
     assert again.calibrator is None
     assert threads_of(again) == (1, 2)

@@ -149,9 +149,9 @@ def remembered(home, tmp_path):
     own = tmp_path / "own.gguf"
     own.write_bytes(b"GGUF...")
 
-    def keep(*speeds: Speed, without_gpu: Speed | None = None, batches: dict[int, float] | None = None, **model: object) -> dict[str, object]:
+    def keep(*speeds: Speed, without_gpu: Speed | None = None, batches: dict[int, float] | None = None, others: float = 0.1, **model: object):
         key = Key.of(own, model.get("gpu_layers"))
-        found = Calibration(key, "2026-11-22T10:00:00+00:00", speeds, batches or {1: 0.06, 4: 0.13}, without_gpu, 28_672)
+        found = Calibration(key, "2026-11-22T10:00:00+00:00", speeds, batches or {1: 0.06, 4: 0.13}, without_gpu, 28_672, others)
         remember(home / FILE, found)
         return {"home": home, "model": {"name": str(own), **model}}
 
@@ -168,6 +168,9 @@ def test_what_was_chosen_is_said_with_its_figures(remembered):
     only = remembered(Speed(2, 40, 10), batches={1: 0.06, 4: 0.24})
     assert check("threads", **only).detail.startswith("2, the physical cores: there is no other number to try")
     assert check("drafting", **only).detail.startswith("off: ")
+    assert "measure again when it is calm" not in check("threads", **only).detail
+    disturbed = check("threads", **remembered(Speed(2, 40, 10), others=0.5)).detail
+    assert "other programs took 50% of the processor, so the defaults stay: measure again when it is calm" in disturbed
     own = remembered(Speed(2, 40, 10), batches={1: 0.06, 4: 0.24}, threads=3, drafting=True, context=4096)
     assert check("threads", **own).detail.startswith("3, as the setting model.threads says (measured")
     assert check("drafting", **own).detail.startswith("on, as the setting model.drafting says")

@@ -42,7 +42,8 @@ def drafting(model: ModelSettings, found: Calibration | None) -> str:
     sizes = ", ".join(f"{size} in {seconds * 1000:.0f} ms" for size, seconds in sorted(found.batches.items()))
     return (
         f"{'on' if on else 'off'}{said}: a token with three guesses, or four drafts side by side, take {cost:.1f} times as long as one "
-        f"token; guessing pays below {BREAK_EVEN:.1f} times, drafts side by side below 4 (tokens in one step: {sizes})"
+        f"token; guessing pays below {BREAK_EVEN:.1f} times, drafts side by side below 4 "
+        f"(tokens in one step: {sizes}{_disturbed(found)})"
     )
 
 
@@ -96,7 +97,14 @@ def _choice(found: Calibration | None) -> Choice | None:
 def _figures(found: Calibration | None) -> str:
     if found is None:
         return ""
-    return f" (measured {found.at[:10]}: {'; '.join(f'with {speed.threads} {_said(speed)}' for speed in found.speeds)})"
+    figures = "; ".join(f"with {speed.threads} {_said(speed)}" for speed in found.speeds)
+    return f" (measured {found.at[:10]}: {figures}{_disturbed(found)})"
+
+
+def _disturbed(found: Calibration) -> str:
+    if not found.disturbed:
+        return ""
+    return f"; other programs took {found.others:.0%} of the processor, so the defaults stay: measure again when it is calm"
 
 
 def _said(speed: Speed) -> str:

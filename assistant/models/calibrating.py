@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -118,7 +119,8 @@ def calibrate(weights: Weights, key: Key, gaps: Gaps | None = None, progress: Pr
     finally:
         trials.close()
     without = _without_gpu(weights, counts[0], gaps, steps) if offloaded else None
-    return Calibration(key, datetime.now(UTC).isoformat(timespec="seconds"), speeds, batches, without, weights.cell_bytes)
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    return Calibration(key, at, speeds, batches, without, weights.cell_bytes, trials.others)
 
 
 def thread_counts() -> list[int]:
@@ -147,9 +149,15 @@ class _Trials:
         self._gaps = gaps
         self._tokens = (weights.tokenize(_TEXT) * _READ)[:_READ]
         self._context = Context(weights, cells=4 * _READ, batch=_READ, threads=1)
+        self._seconds = self._others = 0.0
 
     def close(self) -> None:
         self._context.close()
+
+    @property
+    def others(self) -> float:
+        """The share of the machine that other programs took during the trials."""
+        return max(0.0, self._others / (self._seconds * (os.cpu_count() or 1)))
 
     def speeds(self, counts: list[int], steps: _Steps) -> tuple[Speed, ...]:
         """The speed with each number of threads."""
@@ -194,12 +202,14 @@ class _Trials:
             self._context.set_threads(threads, threads)
             try:
                 with self._context.stopping_for(self._gaps):
-                    started = time.perf_counter()
+                    started, others = time.perf_counter(), machine.busy_seconds() - time.process_time()
                     work()
                     seconds = time.perf_counter() - started
             except TurnCancelled:
                 continue
             if not self._gaps.is_set():
+                self._seconds += seconds
+                self._others += machine.busy_seconds() - time.process_time() - others
                 return seconds
 
 

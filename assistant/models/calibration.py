@@ -23,6 +23,8 @@ FILE = "calibration.json"
 """Its name in the home."""
 NOISE = 1.1
 """What is not this many times as fast as the default is not chosen: so much do repeated measurements differ."""
+DISTURBED = 0.2
+"""Share of the processor that other programs may take while it is measured."""
 
 _Threads = Annotated[int, Field(ge=1, le=256)]
 _Measured = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -85,6 +87,8 @@ class Calibration:
     """With the default threads and no layer on the GPU; None where no layer was there, or memory for a second copy was short."""
     cell_bytes: int
     """Keys and values of one token."""
+    others: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    """The share of the machine's processor time that other programs took during the trials."""
 
     @property
     def draft_cost(self) -> float | None:
@@ -96,13 +100,18 @@ class Calibration:
         """Whether the GPU was measured to be faster, over a turn that reads 200 tokens and writes 50."""
         return self.without_gpu is None or _turn_seconds(self.without_gpu) > _turn_seconds(self.speeds[0]) * NOISE
 
+    @property
+    def disturbed(self) -> bool:
+        """Whether other programs took so much that threads and batches cannot be judged."""
+        return self.others > DISTURBED
+
     def choice(self) -> Choice:
-        """The fastest setting, or the default where nothing is faster by more than `NOISE`."""
-        cost = self.draft_cost
+        """The fastest setting, or the default where nothing is faster by more than `NOISE` or others disturbed."""
+        cost, speeds = self.draft_cost, self.speeds[:1] if self.disturbed else self.speeds
         return Choice(
-            threads=_fastest(self.speeds, lambda speed: speed.write),
-            read_threads=_fastest(self.speeds, lambda speed: speed.read),
-            drafting=cost is None or cost < BREAK_EVEN,
+            threads=_fastest(speeds, lambda speed: speed.write),
+            read_threads=_fastest(speeds, lambda speed: speed.read),
+            drafting=cost is None or cost < BREAK_EVEN or self.disturbed,
             gpu_layers=None if self.offload_pays else 0,
         )
 

@@ -53,7 +53,7 @@ def load_chat(
         found = recall(calibrations, key)
     engine = Engine(path, engine_settings(model, found.choice() if found else None, prefixes=prefixes))
     queue = FairQueue(model.queue)
-    if calibrations is not None and key is not None and found is None:
+    if calibrations is not None and key is not None and (found is None or found.disturbed):
         calibrator = Calibrator(engine.weights, queue, calibrations, key)
     return LlamaChat(
         engine=engine, queue=queue, sampling=sampling, max_tokens=settings.sampling.max_tokens, calibrator=calibrator
