@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from assistant import machine
+from assistant import Assistant, machine
 from assistant.machine import Processor
 from assistant.models import calibrating, graphics
 from assistant.models.calibrating import calibrate, thread_counts
-from assistant.models.calibration import Calibration, Key, Speed, recall, remember
+from assistant.models.calibration import FILE, Calibration, Key, Speed, recall, remember
 from assistant.models.chat import LlamaChat
 from assistant.models.load import engine_settings, load_chat
 from assistant.models.queue import FairQueue
@@ -324,3 +324,12 @@ def test_a_build_that_can_offload_is_compared_with_the_same_model_without(
     assert found.without_gpu is not None
     assert found.without_gpu.threads == found.speeds[0].threads
     assert told[-1][0] == told[-1][1] == len(told), "progress ends where it said it would"
+
+
+@pytest.mark.model
+@pytest.mark.usefixtures("quick")
+def test_what_the_page_opens_is_measured_behind_the_loading(fetched: Callable[[str], Path], tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", sample=False, model={"name": str(fetched("smollm2-135m")), "prefix_cache_mb": 16})
+    with Assistant(settings) as assistant:
+        assistant.load_soon()
+        until(lambda: (tmp_path / "home" / FILE).exists())
