@@ -178,6 +178,11 @@ def test_a_machine_without_tools_or_with_broken_ones_has_no_gpu(tmp_path: Path, 
     monkeypatch.setattr(graphics.sys, "platform", "linux")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert graphics.gpu() is None
+    monkeypatch.setattr(graphics, "_said", lambda command: "No devices were found\n" if command[0] == "nvidia-smi" else "")
+    assert graphics.gpu() is None
+    monkeypatch.undo()
+    monkeypatch.setattr(graphics.sys, "platform", "linux")
+    monkeypatch.setenv("PATH", str(tmp_path))
     for name in SAID:
         (tmp_path / name).write_bytes(b"not a program")
         (tmp_path / name).chmod(0o755)

@@ -48,7 +48,8 @@ def _said(command: tuple[str, ...]) -> str:
 
 
 def _nvidia(said: str) -> str:
-    return next((line.strip() for line in said.splitlines() if line.strip()), "")
+    """nvidia-smi prints a name a line, or "No devices were found"."""
+    return next((line.strip() for line in said.splitlines() if line.strip() and not line.startswith("No devices")), "")
 
 
 def _rocm(said: str) -> str:
