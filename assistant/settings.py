@@ -67,6 +67,7 @@ class ModelSettings(Section):
     drafting: bool = Field(
         True, description="Guess coming words from what was read, and check several in one step; off where measured not to pay, unless set."
     )
+    parallel: int = Field(4, ge=1, le=16, description="Calls that the model works on at once; it writes their words together.")
     queue: int = Field(
         16, ge=1, description="Calls that may wait for the model before a further one is told that it is busy."
     )
@@ -139,7 +140,7 @@ class DocumentSettings(Section):
 class ConversationSettings(Section):
     """Conversations and memory."""
 
-    recent_turns: int = Field(6, ge=0, le=50, description="Earlier turns that the model reads.")
+    recent_turns: int = Field(6, ge=0, le=50, description="Earlier turns that the model reads, at the least; up to twice as many.")
     memories: int = Field(5, ge=0, le=50, description="Memories that the model reads.")
     max_question: int = Field(8000, ge=100, description="Longest question, in characters.")
     clarify: float = Field(

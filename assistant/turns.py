@@ -145,7 +145,7 @@ class Turns:
         found = [prompts.route_system(schema=schema, outline=outline)]
         if schema and len(schema.tables) <= SCHEMA_TABLES:
             found.append(prompts.sql_system(schema=schema, tables=schema.tables))
-        return [*found, prompts.ROWS_SYSTEM, prompts.DOCUMENTS_SYSTEM, prompts.CHAT_SYSTEM]
+        return [*found, prompts.ROWS_SYSTEM, prompts.DOCUMENTS_SYSTEM, prompts.CHAT_SYSTEM, prompts.MEMORY_SYSTEM]
 
     def forget(self, conversation: str, user: str) -> None:
         """Drop what the graph keeps of a conversation, and what the model has read of this user's."""

@@ -28,6 +28,8 @@ JOKES = (
 )
 
 
+CONVERSATION_CHARACTERS = 10_000
+"""Most of the conversation that is read again: about 2,500 tokens of a context that also holds the question and the answer."""
 _ABLE = re.compile(
     r"\b(what (all )?can you (do|help)|what do you do|how can you help|(what|which) (data|things|questions) can i ask)\b",
     re.IGNORECASE,
@@ -54,6 +56,9 @@ def chat(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
 def conversation(recent: list[Message]) -> list[BaseMessage]:
     """The last messages as the model reads them; an answer carries the query it ran, so that it can be explained."""
     messages: list[BaseMessage] = []
+    # By halves, so that what is left stays the same for the turns to come and need not be read anew.
+    while sum(len(message.text) for message in recent) > CONVERSATION_CHARACTERS:
+        recent = recent[max(2, len(recent) // 4 * 2) :]
     for message in recent:
         if message.role == "user":
             messages.append(HumanMessage(message.text))

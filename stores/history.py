@@ -90,13 +90,20 @@ class History:
         )
 
     def recent(self, conversation: str, *, user: str, turns: int) -> list[Message]:
-        """Questions and answers of the last answered turns, oldest first. A conversation that is not there yet has none."""
+        """Questions and answers of the last answered turns, oldest first. A conversation that is not there yet has none.
+
+        At least the last `turns`, and fewer than twice as many: the window moves on `turns` at a time, so that a prompt
+        which begins with it is read anew only then.
+        """
         with self._read() as db:
             if db.execute("SELECT 1 FROM conversations WHERE id = ?", (conversation,)).fetchone() is None:
                 return []
             _owned(db, conversation, user)
-            last = "SELECT id, question FROM messages WHERE conversation = ?1 AND question IS NOT NULL ORDER BY number DESC LIMIT ?2"
-            return self._messages(f"m.id IN (WITH l AS ({last}) SELECT id FROM l UNION ALL SELECT question FROM l)", (conversation, turns))
+            answered = "FROM messages WHERE conversation = ?1 AND question IS NOT NULL"
+            count: int = db.execute(f"SELECT count(*) {answered}", (conversation,)).fetchone()[0]
+            most = turns + count % turns if turns else 0
+            last = f"SELECT id, question {answered} ORDER BY number DESC LIMIT ?2"
+            return self._messages(f"m.id IN (WITH l AS ({last}) SELECT id FROM l UNION ALL SELECT question FROM l)", (conversation, most))
 
     def messages(self, conversation: str, *, user: str) -> list[Message]:
         """All messages, each answer after its question."""

@@ -68,6 +68,16 @@ def test_recent_gives_whole_turns_and_leaves_broken_ones_out(history: History) -
     assert history.unfinished(user="bob") == []
 
 
+def test_recent_begins_at_the_same_turn_until_it_moves_on_by_a_whole_window(history: History) -> None:
+    begins = []
+    for n in range(10):
+        turn(history, "c", f"q{n}", f"a{n}")
+        recent = history.recent("c", user="ada", turns=3)
+        assert recent[-1].text == f"a{n}"
+        begins.append(recent[0].text)
+    assert begins == ["q0"] * 5 + ["q3"] * 3 + ["q6"] * 2
+
+
 def test_answers_stand_after_their_questions_when_two_turns_overlap(history: History) -> None:
     history.ensure("c", user="ada", title="t")
     first = history.begin("c", user="ada", question="first")

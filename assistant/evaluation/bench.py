@@ -25,7 +25,13 @@ if TYPE_CHECKING:
     from assistant.models.engine import Call, Engine
     from graphs.values import Answer
 
-TOGETHER = "Rewrite this in a friendlier tone: We have received your letter. The goods will be sent in the coming week."
+TOGETHER = (
+    "Rewrite this in a friendlier tone: We have received your letter. The goods will be sent in the coming week.",
+    "Write a short letter to a member whose repaired bike has been waiting to be fetched for a week.",
+    "Translate this into French: Our workshop is closed on Monday. On all other days we are there for you from nine to six.",
+    "Make a list of five points out of this: oil the chain, pump up the tyres, test the brakes, check the lights, clean the frame.",
+)
+"""What four people ask at the same moment: work on texts, whose answers are written rather than looked up."""
 BARS = {
     "follow_up_first_token": 20.0,
     "documents_first_token": 1.0,
@@ -137,26 +143,28 @@ def _writing(engine: Engine, call: Call, drafting: bool) -> float:
     return cost.written_tokens / seconds
 
 
-def _together(assistant: Assistant, users: int = 4) -> tuple[float, float]:
-    """Tokens a second of several conversations at once, against one; and the worst wait for a first word against the mean."""
+def _together(assistant: Assistant) -> tuple[float, float]:
+    """Tokens a second of four conversations at once, against the same one after the other; and the worst wait for a first
+    word against the mean."""
 
-    def ask(user: str, into: list[Answer]) -> None:
-        into.append(assistant.ask(TOGETHER, user=user))
+    def ask(number: int, into: list[Answer], name: str) -> None:
+        into.append(assistant.ask(TOGETHER[number], user=f"bench-{name}-{number}"))
 
-    alone: list[Answer] = []
+    each: list[Answer] = []
     started = time.perf_counter()
-    ask("bench-alone", alone)
-    one = alone[0].usage.completion_tokens / (time.perf_counter() - started)
+    for number in range(len(TOGETHER)):
+        ask(number, each, "alone")
+    alone = sum(answer.usage.completion_tokens for answer in each) / (time.perf_counter() - started)
     found: list[Answer] = []
-    threads = [threading.Thread(target=ask, args=(f"bench-{number}", found)) for number in range(users)]
+    threads = [threading.Thread(target=ask, args=(number, found, "together")) for number in range(len(TOGETHER))]
     started = time.perf_counter()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    several = sum(answer.usage.completion_tokens for answer in found) / (time.perf_counter() - started)
-    waits = [answer.usage.first_token_seconds or 0.0 for answer in found]
-    return several / one, max(waits) / (sum(waits) / len(waits))
+    together = sum(answer.usage.completion_tokens for answer in found) / (time.perf_counter() - started)
+    waits = [answer.usage.first_token_seconds or answer.usage.seconds for answer in found]
+    return together / alone, max(waits) / (sum(waits) / len(waits))
 
 
 def _process(command: Sequence[str], settings: Settings) -> float | None:

@@ -61,7 +61,7 @@ class Calibrator:
     """Calibrates a loaded model in the gaps between its calls, once, and remembers it in `file` for the next load.
 
     It never holds the model's queue: a trial begins when nobody has asked for some seconds, has a context of its own,
-    and stops within a tenth of a second when somebody does.
+    and stops within a tenth of a second when somebody does, or after a step of a few tokens.
     """
 
     def __init__(self, weights: Weights, queue: FairQueue, file: Path, key: Key) -> None:
@@ -148,7 +148,7 @@ class _Trials:
     def __init__(self, weights: Weights, gaps: Gaps) -> None:
         self._gaps = gaps
         self._tokens = (weights.tokenize(_TEXT) * _READ)[:_READ]
-        self._context = Context(weights, cells=4 * _READ, batch=_READ, threads=1)
+        self._context = Context(weights, cells=4 * _READ, batch=_READ, threads=1, sequences=1)
         self._seconds = self._others = 0.0
 
     def close(self) -> None:
@@ -191,8 +191,9 @@ class _Trials:
         return self._timed(threads, write)
 
     def _put(self, tokens: list[int], at: int) -> None:
-        self._context.read(tokens, sequence=0, start=at, every_row=len(tokens) <= max(BATCHES))
-        self._context.logits()  # a GPU has only begun when the read returns
+        every, last = len(tokens) <= max(BATCHES), len(tokens) - 1
+        cells = [(token, 0, at + number, every or number == last) for number, token in enumerate(tokens)]
+        self._context.decode(cells, self._gaps)
 
     def _timed(self, threads: int, work: Callable[[], None]) -> float:
         """Seconds of `work`, of a trial that nobody disturbed."""
@@ -201,10 +202,9 @@ class _Trials:
             self._context.clear()
             self._context.set_threads(threads, threads)
             try:
-                with self._context.stopping_for(self._gaps):
-                    started, others = time.perf_counter(), machine.busy_seconds() - time.process_time()
-                    work()
-                    seconds = time.perf_counter() - started
+                started, others = time.perf_counter(), machine.busy_seconds() - time.process_time()
+                work()
+                seconds = time.perf_counter() - started
             except TurnCancelled:
                 continue
             if not self._gaps.is_set():

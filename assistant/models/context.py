@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from assistant.errors import ModelUnavailable
 from assistant.models.library import byte_is_set, last_complaint
+from assistant.models.lock import FairLock
+from assistant.models.scoring import Row
 from assistant.models.weights import Weights
 from graphs.errors import QuestionTooLong, TurnCancelled
 
 _OK, _NO_ROOM, _ABORTED = 0, 1, 2
 _WATCH_SECONDS = 0.05
+_WATCHED_CELLS = 16
+"""Shorter reads end by themselves before a watch over them pays."""
 BRANCHES = 4
-_SEQUENCES = 1 + BRANCHES  # the prompt, and branches of it
 _OUTPUTS = 16
+Cell = tuple[int, int, int, bool]
+"""A token to read: the token, its sequence, its position, whether its logits are wanted."""
 
 
 class Cancelled(Protocol):
@@ -32,16 +36,22 @@ class Cancelled(Protocol):
 
 
 class Context:
-    """`cells` tokens of keys and values, in sequence 0 and its `BRANCHES`; a copy of a sequence takes no cells."""
+    """`cells` tokens of keys and values, in `sequences` and `BRANCHES` more; a copy of a sequence takes no cells.
 
-    def __init__(self, weights: Weights, *, cells: int, batch: int, threads: int) -> None:
+    Whoever uses it holds `lock`.
+    """
+
+    def __init__(self, weights: Weights, *, cells: int, batch: int, threads: int, sequences: int) -> None:
+        self.lock = FairLock()
+        self.branches = range(sequences, sequences + BRANCHES)
+        self._scratch = sequences + BRANCHES
         self.library = weights.library
         self.weights = weights
         self.batch_size = batch
         params = self.library.llama_context_default_params()
         params.n_ctx = cells
         params.n_batch = params.n_ubatch = batch
-        params.n_seq_max = _SEQUENCES
+        params.n_seq_max = self._scratch + 1
         # A row of logits is 600 KB for a vocabulary of 151,000: room for a few, not for one a token.
         params.n_outputs_max = self.outputs = min(batch, _OUTPUTS)
         params.n_threads = params.n_threads_batch = threads
@@ -58,6 +68,7 @@ class Context:
             )
         self._memory: Any = self.library.llama_get_memory(self._context)
         self._batch: Any = self.library.llama_batch_init(batch, 0, 1)
+        self._ending = False
         self._stop = ctypes.create_string_buffer(2)
         self._stop_asked = ctypes.cast(byte_is_set(), self.library.ggml_abort_callback)
         self.library.llama_set_abort_callback(self._context, self._stop_asked, ctypes.cast(self._stop, ctypes.c_void_p))
@@ -68,7 +79,8 @@ class Context:
         return self._context is None
 
     def stop(self) -> None:
-        """Stop the read that is under way."""
+        """Stop the read that is under way, for good."""
+        self._ending = True
         self._stop[0] = b"\1"
 
     def set_threads(self, write: int, read: int) -> None:
@@ -76,18 +88,14 @@ class Context:
         self.library.llama_set_n_threads(self._context, write, read)
 
     @contextmanager
-    def stopping_for(self, cancelled: Cancelled | None) -> Iterator[None]:
-        """While this lasts, `cancelled` stops a read that is under way."""
-        self._stop[0] = b"\0"
-        if cancelled is None:
-            yield
-            return
+    def _stopping_for(self, cancelled: Cancelled) -> Iterator[None]:
+        """While this lasts, `cancelled` stops the read that is under way."""
         over = threading.Event()
 
         def watch() -> None:
             while not over.wait(_WATCH_SECONDS):
                 if cancelled.is_set():
-                    self.stop()
+                    self._stop[0] = b"\1"
                     return
 
         watcher = threading.Thread(target=watch, name="model-cancel", daemon=True)
@@ -97,30 +105,14 @@ class Context:
         finally:
             over.set()
             watcher.join()
+            if not self._ending:
+                self._stop[0] = b"\0"
 
-    def read(
-        self,
-        tokens: Sequence[int],
-        *,
-        sequence: int,
-        start: int,
-        cancelled: Cancelled | None = None,
-        every_row: bool = False,
-    ) -> None:
-        """Read one batch of at most `batch_size` tokens; the last row of logits is kept, or every row.
+    def decode(self, cells: Sequence[Cell], cancelled: Cancelled | None = None) -> list[Row]:
+        """Read at most `batch_size` tokens, and give the logits that are wanted (at most `outputs` rows).
 
         Raises `TurnCancelled` (the sequence may then hold part of the batch), `QuestionTooLong`, `ModelUnavailable`.
         """
-        last = len(tokens) - 1
-        cells = [(token, sequence, start + at, every_row or at == last) for at, token in enumerate(tokens)]
-        self._decode(cells, cancelled)
-
-    def read_across(self, tokens: Mapping[int, int], *, at: int, cancelled: Cancelled | None = None) -> None:
-        """Read one token for each sequence, all at position `at`; rows of logits are in the mapping's order. Raises as `read`."""
-        self._decode([(token, sequence, at, True) for sequence, token in tokens.items()], cancelled)
-
-    def _decode(self, cells: Sequence[tuple[int, int, int, bool]], cancelled: Cancelled | None) -> None:
-        """Read (token, sequence, position, whether its logits are wanted) in one batch."""
         if cancelled is not None and cancelled.is_set():
             raise TurnCancelled("The reader went away, so the model was stopped.")
         self.check_open()
@@ -132,7 +124,9 @@ class Context:
             batch.n_seq_id[index] = 1
             batch.seq_id[index][0] = sequence
             batch.logits[index] = wanted
-        code = self.library.llama_decode(self._context, batch)
+        watched = cancelled is not None and len(cells) > _WATCHED_CELLS
+        with self._stopping_for(cancelled) if watched and cancelled else nullcontext():
+            code = self.library.llama_decode(self._context, batch)
         if code == _NO_ROOM:
             raise QuestionTooLong("The model's memory is full. Shorten the question, or raise model.context.")
         if code == _ABORTED:
@@ -142,13 +136,13 @@ class Context:
                 f"The model {self.weights.name} failed on a prompt (llama.cpp error {code}: {last_complaint() or 'no reason given'}). "
                 "Ask again; if it happens again, lower model.context or choose another model."
             )
+        return [self._row(index) for index, cell in enumerate(cells) if cell[3]]
 
-    def logits(self, row: int = -1) -> npt.NDArray[np.float32]:
-        """A row of logits of the last read, shape (vocabulary,): a view that the next read overwrites."""
-        self.check_open()
-        pointer = self.library.llama_get_logits_ith(self._context, row)
-        view: npt.NDArray[np.float32] = np.ctypeslib.as_array(pointer, (self.weights.n_vocab,))
-        return view
+    def _row(self, index: int) -> Row:
+        """The logits after a token of the last read, shape (vocabulary,): a copy, for the next read overwrites them."""
+        pointer = self.library.llama_get_logits_ith(self._context, index)
+        view: Row = np.ctypeslib.as_array(pointer, (self.weights.n_vocab,))
+        return view.copy()
 
     def check_open(self) -> None:
         """Raise `ModelUnavailable` once the cells are freed."""
@@ -174,7 +168,7 @@ class Context:
 
     def state(self, sequence: int, start: int, end: int) -> bytearray:
         """Keys and values of a sequence's tokens from `start` to before `end`, as llama.cpp writes them."""
-        part = _SEQUENCES - 1
+        part = self._scratch
         self.copy(sequence, part, start, end)
         size = self.library.llama_state_seq_get_size(self._context, part)
         data = bytearray(size)
@@ -185,10 +179,13 @@ class Context:
         return data if written == size else data[:written]
 
     def restore(self, data: bytearray, *, sequence: int) -> bool:
-        """Read back what `state` gave into an empty sequence; False when llama.cpp refuses it."""
+        """Put what `state` gave after what a sequence holds; False when llama.cpp refuses it or has no room for it."""
         pointer = (ctypes.c_uint8 * len(data)).from_buffer(data)
-        done = self.library.llama_state_seq_set_data(self._context, pointer, len(data), sequence)
+        done = self.library.llama_state_seq_set_data(self._context, pointer, len(data), self._scratch)
         del pointer
+        if done:
+            self.copy(self._scratch, sequence, 0, -1)
+        self.drop(self._scratch)
         return bool(done)
 
     def close(self) -> None:

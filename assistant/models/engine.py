@@ -1,11 +1,10 @@
-"""The model inside this process: reads prompts, reuses what it has read, writes text, weighs choices."""
+"""The model inside this process: reads prompts, reuses what it has read, writes text, weighs choices, for several at once."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +20,7 @@ from assistant.models.reading import Cost, Reader, Working
 from assistant.models.room import affordable
 from assistant.models.sampling import Sampler, Sampling
 from assistant.models.scoring import Row, begins_another, log_probability, normalised
+from assistant.models.sharing import Room
 from assistant.models.template import ChatTemplate, Prompt
 from assistant.models.weights import Weights
 from graphs.errors import QuestionTooLong
@@ -32,12 +32,14 @@ _LEAST_ANSWER = 16
 class EngineSettings:
     """How much the engine may hold. `prefix_cache_mb` bounds kept prefixes; `prefix_files` is their folder on disk, if any.
 
-    `drafting`: guess what comes next from what was read, and check several words in one step. `read_threads`: for batches,
-    as many as `threads` where None. `lower_context`: hold fewer tokens where memory is short.
+    `drafting`: guess what comes next from what was read, and check several words in one step. `parallel`: calls that are
+    worked on at once, in one context of `context` tokens. `read_threads`: for batches, as many as `threads` where None.
+    `lower_context`: hold fewer tokens where memory is short.
     """
 
     context: int = 8192
     lower_context: bool = False
+    parallel: int = 4
     batch: int = 128
     threads: int | None = None
     read_threads: int | None = None
@@ -63,7 +65,7 @@ class Call:
 
 
 class Engine:
-    """A model file with one context. One call at a time; others wait for its lock (a fair queue stands before it)."""
+    """A model file with one context, in which several calls read in turn and write together (a fair queue stands before it)."""
 
     def __init__(self, path: Path, settings: EngineSettings | None = None) -> None:
         self.settings = settings = settings or EngineSettings()
@@ -73,11 +75,11 @@ class Engine:
         context = affordable(settings.context, weights.cell_bytes, memory().available) if lower else settings.context
         self.context_size = min(context, weights.trained_context)
         threads = settings.threads or physical_cores()
-        self._context = Context(weights, cells=self.context_size, batch=settings.batch, threads=threads)
+        self._context = Context(weights, cells=self.context_size, batch=settings.batch, threads=threads, sequences=settings.parallel)
         self._context.set_threads(threads, settings.read_threads or threads)
         self.prefixes = Prefixes(settings.prefix_cache_mb << 20 if weights.rewinds else 0, batch=settings.batch)
-        self._reader = Reader(self._context, self.prefixes, _prefix_files(weights, settings))
-        self._lock = threading.Lock()
+        self._room = Room(sequences=settings.parallel, cells=self.context_size)
+        self._reader = Reader(self._context, self.prefixes, _prefix_files(weights, settings), self._room)
 
     def stream(self, call: Call, cost: Cost) -> Iterator[str]:
         """The answer piece by piece; `cost` is filled in on the way.
@@ -85,38 +87,28 @@ class Engine:
         Raises `QuestionTooLong` before anything is read, `TurnCancelled` once `call.cancelled` is set. Closing the
         iterator stops the model.
         """
-        limit = min(call.max_tokens, self._room(call.prompt))
+        limit = min(call.max_tokens, self._left(call.prompt))
         started = time.perf_counter()
-        with self._lock, self._context.stopping_for(call.cancelled):
-            sampler = Sampler(self.weights, call.sampling, call.grammar)
-            try:
-                with self._reader.working(call.prompt, user=call.user, cancelled=call.cancelled, cost=cost) as working:
-                    yield from self._write(sampler, working, limit, call, cost, started)
-            finally:
-                sampler.close()
+        with closing(Sampler(self.weights, call.sampling, call.grammar)) as sampler, self._working(call, limit, cost) as working:
+            yield from self._write(sampler, working, limit, call, cost, started)
 
     def choose(self, call: Call, choices: Sequence[str], cost: Cost) -> list[float]:
         """The probability of each choice as the answer to the prompt, adding up to 1.
 
         When the choices begin with different tokens, that one token decides; else each is read to its end.
         """
-        self._room(call.prompt)
+        self._left(call.prompt)
         tokens = [self.weights.tokenize(choice) for choice in choices]
         if not tokens or not all(tokens):
             raise ValueError("Choices must not be empty.")
         started = time.perf_counter()
-        with (
-            self._lock,
-            self._context.stopping_for(call.cancelled),
-            self._reader.working(call.prompt, user=call.user, cancelled=call.cancelled, cost=cost) as working,
-        ):
-            logits = self._context.logits()
+        with self._working(call, 0, cost) as working:
             cost.first_token_seconds, cost.written_tokens = time.perf_counter() - started, 1
             firsts = [each[0] for each in tokens]
             if len(set(firsts)) == len(firsts):
-                return normalised([float(logits[first]) for first in firsts])
+                return normalised([float(working.logits[first]) for first in firsts])
             whole = begins_another(tokens)
-            begin = [log_probability(logits, first) for first in firsts]
+            begin = [log_probability(working.logits, first) for first in firsts]
             return normalised(
                 [
                     start + self._rest(working, each, call.cancelled, to_end=whole)
@@ -129,39 +121,36 @@ class Engine:
 
         They differ by their seeds, `call.sampling.seed` (0 where it is None) and the ones after it.
         """
-        limit = min(call.max_tokens, self._room(call.prompt) // count)
+        limit = min(call.max_tokens, self._left(call.prompt) // count)
         first = call.sampling.seed or 0
         samplings = [replace(call.sampling, greedy=False, seed=first + number) for number in range(min(count, BRANCHES))]
         started = time.perf_counter()
         with ExitStack() as held:
-            held.enter_context(self._lock)
-            held.enter_context(self._context.stopping_for(call.cancelled))
             drafts = [_Draft(held.enter_context(closing(Sampler(self.weights, each, call.grammar))), Pieces(call.stop)) for each in samplings]
-            working = held.enter_context(self._reader.working(call.prompt, user=call.user, cancelled=call.cancelled, cost=cost))
+            working = held.enter_context(self._working(call, limit * len(drafts), cost))
             branches = held.enter_context(self._reader.branches(working, len(drafts)))
-            rows = dict.fromkeys(branches, -1)
+            rows = dict.fromkeys(branches, working.logits)
             cost.first_token_seconds = time.perf_counter() - started
-            for at in range(limit):
+            for at in range(len(working.tokens), len(working.tokens) + limit):
                 tokens = {}
                 for branch, row in rows.items():
-                    token = drafts[branch - branches.start].draw(self._context.logits(row), self.weights)
+                    token = drafts[branch - branches.start].draw(row, self.weights)
                     if token is not None:
                         tokens[branch] = token
                         cost.written_tokens += 1
-                if not tokens or at == limit - 1:
+                if not tokens or at == len(working.tokens) + limit - 1:
                     break
-                self._context.read_across(tokens, at=len(working.tokens) + at, cancelled=call.cancelled)
-                rows = {branch: row for row, branch in enumerate(tokens)}
+                cells = [(token, branch, at, True) for branch, token in tokens.items()]
+                rows = dict(zip(tokens, self._context.decode(cells, call.cancelled), strict=True))
         return [draft.text + draft.pieces.add(b"", last=True) for draft in drafts]
 
     def warm(self, system: str, *, cancelled: Cancelled | None = None) -> None:
         """Read what every prompt under this system message begins with, unless it is kept already."""
         prompt = self.template.system_prefix(system)
-        self._room(prompt)
-        with self._lock, self._context.stopping_for(cancelled):
-            if prompt.shared and self._reader.recall(prompt) is None:
-                with self._reader.working(prompt, user=None, cancelled=cancelled, cost=Cost()):
-                    return
+        self._left(prompt)
+        if prompt.shared and self._reader.recall(prompt) is None:
+            with self._reader.working(prompt, user=None, cancelled=cancelled, cost=Cost()):
+                return
 
     def forget(self, user: str) -> None:
         """Drop what was kept of a user's conversations."""
@@ -170,15 +159,18 @@ class Engine:
     def close(self, *, wait: float = 5.0) -> None:
         """Stop the call under way and free the model. A stream that is open but not being read ends at its next step."""
         self._context.stop()
-        held = self._lock.acquire(timeout=wait)
+        held = self._context.lock.acquire(timeout=wait)
         try:
             self._context.close()
             self.weights.close()
         finally:
             if held:
-                self._lock.release()
+                self._context.lock.release()
 
-    def _room(self, prompt: Prompt) -> int:
+    def _working(self, call: Call, answer: int, cost: Cost) -> AbstractContextManager[Working]:
+        return self._reader.working(call.prompt, answer=answer, user=call.user, cancelled=call.cancelled, cost=cost)
+
+    def _left(self, prompt: Prompt) -> int:
         """Tokens that are left for the answer."""
         room = self.context_size - len(prompt.tokens)
         if room < _LEAST_ANSWER:
@@ -192,30 +184,31 @@ class Engine:
         pieces = Pieces(call.stop)
         cost.finish = "length"
         lookup = Lookup(working.tokens) if self.settings.drafting and self.weights.rewinds else None
-        row, ahead = -1, list[int]()  # where the next token's logits stand, and what was read after them on a guess
-        while cost.written_tokens < limit:
-            token = sampler.draw(self._context.logits(row))
-            if cost.first_token_seconds is None:
-                cost.first_token_seconds = time.perf_counter() - started
-            if self.weights.ends(token):
-                cost.finish = "stop"
-                break
-            cost.written_tokens += 1
-            if text := pieces.add(self.weights.piece(token)):
-                yield text
-            if pieces.stopped:
-                cost.finish = "stop"
-                return
-            if lookup:
-                lookup.add(token)
-            if ahead and ahead[0] == token:
-                cost.guessed_tokens += 1
-                working.tokens.append(ahead.pop(0))
-                row += 1
-            elif cost.written_tokens < limit:
-                ahead = lookup.guess() if lookup else []
-                self._reader.read_ahead(working, token, ahead, call.cancelled)
-                row = 0
+        rows, ahead = [working.logits], list[int]()  # logits for the next tokens, and what was read after the first on a guess
+        with self._reader.steps.writing():
+            while cost.written_tokens < limit:
+                token = sampler.draw(rows[0])
+                if cost.first_token_seconds is None:
+                    cost.first_token_seconds = time.perf_counter() - started
+                if self.weights.ends(token):
+                    cost.finish = "stop"
+                    break
+                cost.written_tokens += 1
+                if text := pieces.add(self.weights.piece(token)):
+                    yield text
+                if pieces.stopped:
+                    cost.finish = "stop"
+                    return
+                if lookup:
+                    lookup.add(token)
+                if ahead and ahead[0] == token:
+                    cost.guessed_tokens += 1
+                    working.tokens.append(ahead.pop(0))
+                    rows = rows[1:]
+                elif cost.written_tokens < limit:
+                    # A guess spares a step of one's own; where several write, a step costs by its words, guessed or not.
+                    ahead = lookup.guess() if lookup and self._room.taken == 1 else []
+                    rows = self._reader.read_ahead(working, token, ahead, call.cancelled)
         if text := pieces.add(b"", last=True):
             yield text
 
@@ -225,7 +218,7 @@ class Engine:
         if not following:
             return 0.0
         rows = self._reader.read_aside(working, tokens[: len(following)], cancelled)
-        return sum(log_probability(self._context.logits(row), token) for row, token in zip(rows, following, strict=True))
+        return sum(log_probability(row, token) for row, token in zip(rows, following, strict=True))
 
 
 @dataclass

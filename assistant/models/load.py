@@ -52,7 +52,7 @@ def load_chat(
         key = Key.of(path, model.gpu_layers)
         found = recall(calibrations, key)
     engine = Engine(path, engine_settings(model, found.choice() if found else None, prefixes=prefixes))
-    queue = FairQueue(model.queue)
+    queue = FairQueue(model.queue, at_once=model.parallel)
     if calibrations is not None and key is not None and (found is None or found.disturbed):
         calibrator = Calibrator(engine.weights, queue, calibrations, key)
     return LlamaChat(
@@ -69,6 +69,7 @@ def engine_settings(model: ModelSettings, choice: Choice | None, *, prefixes: Pa
     return EngineSettings(
         context=model.context,
         lower_context="context" not in given,
+        parallel=model.parallel,
         batch=model.batch,
         threads=threads[0],
         read_threads=threads[1],

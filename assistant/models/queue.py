@@ -1,4 +1,4 @@
-"""A fair, bounded queue in front of the one model."""
+"""A fair, bounded queue in front of the model."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _REMEMBERED_USERS = 1024
 
 
 class FairQueue:
-    """One call at a time; among those who wait, the user who was served longest ago is next.
+    """`at_once` calls at a time; among those who wait, the user who was served longest ago is next.
 
     At most `bound` calls wait; a further one gets `ModelBusy` at once.
     """
 
-    def __init__(self, bound: int) -> None:
+    def __init__(self, bound: int, at_once: int = 1) -> None:
         self._bound = bound
         self._lock = threading.Lock()
-        self._busy = False
+        self._free = self._at_once = at_once
         self._idle_since = time.monotonic()
         self._waiting: dict[str, deque[threading.Event]] = {}
         self._served: dict[str, int] = {}
@@ -52,12 +52,12 @@ class FairQueue:
     def idle_seconds(self) -> float:
         """For how long nobody has held the model; 0 while somebody does."""
         with self._lock:
-            return 0.0 if self._busy else time.monotonic() - self._idle_since
+            return 0.0 if self._free < self._at_once else time.monotonic() - self._idle_since
 
     def _wait(self, user: str, cancelled: Cancelled | None) -> None:
         with self._lock:
-            if not self._busy:
-                self._busy = True
+            if self._free:
+                self._free -= 1
                 self._note_served(user)
                 return
             if self._count() >= self._bound:
@@ -80,7 +80,7 @@ class FairQueue:
 
     def _hand_on(self) -> None:
         if not self._waiting:
-            self._busy = False
+            self._free += 1
             self._idle_since = time.monotonic()
             return
         user = min(self._waiting, key=lambda name: self._served.get(name, 0))

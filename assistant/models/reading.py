@@ -12,10 +12,11 @@ import numpy as np
 from assistant.models.context import Cancelled, Context
 from assistant.models.prefix_files import PrefixFiles
 from assistant.models.prefixes import Prefix, Prefixes, Segment
+from assistant.models.scoring import Row
+from assistant.models.sharing import Place, Room, Steps
 from assistant.models.template import Prompt
 
 _LEAST_SHARED = 32
-_MAIN, _BRANCH = 0, 1
 
 
 @dataclass
@@ -33,87 +34,106 @@ class Cost:
 
 @dataclass
 class Working:
-    """What the context holds: the tokens read so far, of which the first `exact` as a cold engine would read them."""
+    """What a sequence of the context holds: the tokens read so far, of which the first `exact` as a cold engine would read
+    them, and the logits after the last one."""
 
+    sequence: int
     tokens: list[int] = field(default_factory=list)
     exact: int = 0
+    logits: Row = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
 class Reader:
     """Brings prompts into `context`, and keeps what may be of use again.
 
-    What is kept lies outside the context, which holds one call at a time: cells of other prompts in it would be looked at
+    What is kept lies outside the context, which holds the calls under way: cells of other prompts in it would be looked at
     for every token (measured with 20,000 of them: 0.5B reads half as fast), and bringing 700 tokens back takes 4 ms.
     """
 
-    def __init__(self, context: Context, prefixes: Prefixes, files: PrefixFiles | None) -> None:
+    def __init__(self, context: Context, prefixes: Prefixes, files: PrefixFiles | None, room: Room) -> None:
         self._context = context
         self._prefixes = prefixes
         self._files = files
+        self._room = room
+        self.steps = Steps(context)
 
     @contextmanager
-    def working(self, prompt: Prompt, *, user: str | None, cancelled: Cancelled | None, cost: Cost) -> Iterator[Working]:
-        """The context with `prompt` read into it.
+    def working(
+        self, prompt: Prompt, *, answer: int = 0, user: str | None, cancelled: Cancelled | None, cost: Cost
+    ) -> Iterator[Working]:
+        """A sequence with `prompt` read into it, and room for `answer` tokens.
 
         Afterwards its tokens are kept for `user`'s next call (for nobody's when None), also when the reader closes the
         stream between two tokens. After any other error only the shared part is.
         """
-        working = self._begin(prompt, user)
-        cost.prompt_tokens, cost.cached_tokens = len(prompt.tokens), len(working.tokens)
-        aligned = working.exact == self._prefixes.batch_end(len(working.tokens), prompt.shared) == len(working.tokens)
-        try:
-            # The shared part ends a batch of its own, so that what is kept does not depend on what comes after it.
-            for end in (prompt.shared, len(prompt.tokens)):
-                self.read(working, prompt.tokens[len(working.tokens) : end], cancelled)
-                if aligned:
-                    working.exact = len(working.tokens)
-            yield working
-        except GeneratorExit:
-            self._finish(working, prompt, user)
-            raise
-        except BaseException:
-            self._finish(working, prompt, None)
-            raise
-        self._finish(working, prompt, user)
+
+        def unknown() -> bool:
+            # A shared part is read for the first time by one call alone: in whole batches, and only once.
+            return self.recall(prompt) is None and prompt.shared >= _LEAST_SHARED
+
+        with self._room.place(len(prompt.tokens) + answer, alone=unknown, cancelled=cancelled) as place:
+            with self._context.lock:
+                working = self._begin(prompt, user, place)
+            cost.prompt_tokens, cost.cached_tokens = len(prompt.tokens), len(working.tokens)
+            aligned = working.exact == self._prefixes.batch_end(len(working.tokens), prompt.shared) == len(working.tokens)
+            keeper: str | None = None
+            try:
+                # The shared part ends a batch of its own, so that what is kept does not depend on what comes after it.
+                for end in (prompt.shared, len(prompt.tokens)):
+                    self.read(working, prompt.tokens[len(working.tokens) : end], cancelled)
+                    if aligned:
+                        working.exact = len(working.tokens)
+                    if place.alone:
+                        with self._context.lock:
+                            self._keep_shared(working, prompt)
+                        self._room.share(place)
+                yield working
+                keeper = user
+            except GeneratorExit:
+                keeper = user
+                raise
+            finally:
+                with self._context.lock:
+                    self._finish(working, prompt, keeper)
 
     def read(self, working: Working, tokens: Sequence[int], cancelled: Cancelled | None) -> None:
-        """Read `tokens` after what the context holds; the last row of logits is kept."""
+        """Read `tokens` after what the sequence holds."""
         for at in range(0, len(tokens), self._context.batch_size):
             part = tokens[at : at + self._context.batch_size]
-            self._context.read(part, sequence=_MAIN, start=len(working.tokens), cancelled=cancelled)
+            (working.logits,) = self.steps.read(part, sequence=working.sequence, start=len(working.tokens), cancelled=cancelled)
             working.tokens += part
 
-    def read_ahead(self, working: Working, token: int, guess: Sequence[int], cancelled: Cancelled | None) -> None:
-        """Read `token`, and `guess` after it without counting it in: row n of logits follows n tokens of the guess."""
-        start = len(working.tokens)
-        self._context.cut(_MAIN, start)  # an earlier guess that did not come true
-        self._context.read([token, *guess], sequence=_MAIN, start=start, cancelled=cancelled, every_row=True)
+    def read_ahead(self, working: Working, token: int, guess: Sequence[int], cancelled: Cancelled | None) -> list[Row]:
+        """Read `token`, and `guess` after it without counting it in: row n of the logits follows n tokens of the guess."""
+        # An earlier guess that did not come true is read over.
+        rows = self.steps.read(
+            [token, *guess], sequence=working.sequence, start=len(working.tokens), cancelled=cancelled, every_row=True
+        )
         working.tokens.append(token)
+        return rows
 
-    def read_aside(self, working: Working, tokens: Sequence[int], cancelled: Cancelled | None) -> Iterator[int]:
-        """Read `tokens` on a branch and give the index of the row of logits after each, valid until the next is asked for."""
-        self._context.copy(_MAIN, _BRANCH, 0, len(working.tokens))
-        try:
+    def read_aside(self, working: Working, tokens: Sequence[int], cancelled: Cancelled | None) -> Iterator[Row]:
+        """Read `tokens` on a branch and give the logits after each."""
+        with self.branches(working, 1) as (branch,):
             for at in range(0, len(tokens), self._context.outputs):
                 part = tokens[at : at + self._context.outputs]
                 start = len(working.tokens) + at
-                self._context.read(part, sequence=_BRANCH, start=start, cancelled=cancelled, every_row=True)
-                yield from range(len(part))
-        finally:
-            self._context.drop(_BRANCH)
+                yield from self._context.decode([(token, branch, start + n, True) for n, token in enumerate(part)], cancelled)
 
     @contextmanager
     def branches(self, working: Working, count: int) -> Iterator[range]:
-        """`count` sequences that go on from what was read; they are dropped afterwards."""
-        numbers = range(_BRANCH, _BRANCH + count)
-        for number in numbers:
-            self._context.copy(_MAIN, number, 0, len(working.tokens))
-        try:
-            yield numbers
-        finally:
-            if not self._context.closed:
-                for number in numbers:
-                    self._context.drop(number)
+        """`count` sequences that go on from what was read, for this call alone: others wait until they are dropped."""
+        with self._context.lock:
+            self._context.check_open()
+            numbers = self._context.branches[:count]
+            for number in numbers:
+                self._context.copy(working.sequence, number, 0, len(working.tokens))
+            try:
+                yield numbers
+            finally:
+                if not self._context.closed:
+                    for number in numbers:
+                        self._context.drop(number)
 
     def recall(self, prompt: Prompt) -> Prefix | None:
         """The shared part, from memory or else from disk."""
@@ -127,30 +147,34 @@ class Reader:
         self._prefixes.keep(Prefix(np.asarray(tokens, np.int32), (Segment(data),), None, len(tokens)))
         return self._prefixes.shared(tokens)
 
-    def _begin(self, prompt: Prompt, user: str | None) -> Working:
+    def _begin(self, prompt: Prompt, user: str | None, place: Place) -> Working:
         self._context.check_open()
+        if self._room.taken == 1:
+            self._context.clear()
         self.recall(prompt)
         prefix, length = self._prefixes.find(prompt.tokens, shared=prompt.shared, user=user)
-        self._context.clear()
         if prefix is None:
-            return Working()
-        for segment in prefix.segments:
-            if not self._context.restore(segment.data, sequence=_BRANCH):
-                self._context.clear()
-                return Working()
-            self._context.copy(_BRANCH, _MAIN, 0, -1)
-            self._context.drop(_BRANCH)
-        self._context.cut(_MAIN, length)
-        return Working(list(prompt.tokens[:length]), min(prefix.exact, length))
+            return Working(place.sequence)
+        if not all(self._context.restore(segment.data, sequence=place.sequence) for segment in prefix.segments):
+            self._context.drop(place.sequence)
+            return Working(place.sequence)
+        self._context.cut(place.sequence, length)
+        return Working(place.sequence, list(prompt.tokens[:length]), min(prefix.exact, length))
 
     def _finish(self, working: Working, prompt: Prompt, user: str | None) -> None:
         if self._context.closed:
             return
+        try:
+            self._keep(working, prompt, user)
+        finally:
+            self._context.drop(working.sequence)
+
+    def _keep(self, working: Working, prompt: Prompt, user: str | None) -> None:
         shared = self._keep_shared(working, prompt)
         if user is None or len(working.tokens) <= prompt.shared:
             return
         start = prompt.shared if shared is not None else 0
-        own = Segment(self._context.state(_MAIN, start, len(working.tokens)))
+        own = Segment(self._context.state(working.sequence, start, len(working.tokens)))
         segments = (*shared.segments, own) if shared is not None else (own,)
         self._prefixes.keep(Prefix(np.asarray(working.tokens, np.int32), segments, user, working.exact))
 
@@ -160,7 +184,7 @@ class Reader:
         if not _LEAST_SHARED <= len(tokens) <= len(working.tokens):
             return None
         if (kept := self._prefixes.shared(tokens)) is None:
-            data = self._context.state(_MAIN, 0, len(tokens))
+            data = self._context.state(working.sequence, 0, len(tokens))
             kept = Prefix(np.asarray(tokens, np.int32), (Segment(data),), None, len(tokens))
             self._prefixes.keep(kept)
             if self._files is not None:
