@@ -71,6 +71,13 @@ def memory() -> Memory:
     return Memory(found.total, found.available)
 
 
+def busy_seconds() -> float:
+    """Processor time that all programs together have had since the machine started, over all hardware threads."""
+    found = psutil.cpu_times()
+    # "guest" is part of "user"; Windows has no more than user and system.
+    return float(sum(getattr(found, name, 0.0) for name in ("user", "nice", "system", "irq", "softirq", "steal")))
+
+
 def resident_bytes() -> int:
     """Memory that this process and those that it started hold, a mapped model file included.
 

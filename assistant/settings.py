@@ -52,19 +52,21 @@ class ModelSettings(Section):
     hub_endpoint: str | None = Field(
         None, description="Another address of the Hugging Face hub (a mirror inside your network)."
     )
-    context: int = Field(8192, ge=1024, le=131072, description="Tokens that one call may read and write together.")
+    context: int = Field(8192, ge=1024, le=131072, description="Tokens that one call may read and write together; fewer where memory is short, unless set.")
     threads: int | None = Field(
-        None, ge=1, le=256, description="Threads for the model; the number of physical cores when empty."
+        None, ge=1, le=256, description="Threads for the model; as measured on this machine when empty, the physical cores until then."
     )
     batch: int = Field(128, ge=16, le=2048, description="Prompt tokens read per step; smaller stops sooner.")
     gpu_layers: int | None = Field(
-        None, ge=-1, description="Layers on the GPU (-1: all); all where the build can offload, when empty."
+        None, ge=-1, description="Layers on the GPU (-1: all); all where the build can offload and measuring does not speak against it, when empty.",
     )
     prefix_cache_mb: int = Field(512, ge=0, description="Most memory for kept prompt prefixes.")
     keep_prefixes_on_disk: bool = Field(
         True, description="Keep the prefixes that hold nothing personal on disk between runs."
     )
-    drafting: bool = Field(True, description="Guess coming words from what was read, and check several in one step.")
+    drafting: bool = Field(
+        True, description="Guess coming words from what was read, and check several in one step; off where measured not to pay, unless set."
+    )
     parallel: int = Field(4, ge=1, le=16, description="Calls that the model works on at once; it writes their words together.")
     queue: int = Field(
         16, ge=1, description="Calls that may wait for the model before a further one is told that it is busy."

@@ -363,7 +363,12 @@ def test_doctor_is_1_when_something_is_to_be_done(shell: Shell, monkeypatch: pyt
 
     found = [doctor.Check("memory", True, "16 GB"), doctor.Check("model", False, "absent", "Run `assistant models pull`.")]
     monkeypatch.setattr(doctor, "checks", lambda settings: iter(found))
+    measured = []
+    monkeypatch.setattr(doctor, "calibrate", lambda settings, progress: measured.append(settings.home))
+    assert shell("doctor", "--calibrate") == 1
+    assert len(measured) == 1
     assert shell("doctor") == 1
+    assert len(measured) == 1, "only when asked for"
     assert shell.out == "ok    memory: 16 GB\ntodo  model: absent\n      Run `assistant models pull`.\n"
     del found[1]
     assert shell("doctor") == 0

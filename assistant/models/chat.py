@@ -14,6 +14,7 @@ from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict
 
+from assistant.models.calibrating import Calibrator
 from assistant.models.context import Cancelled
 from assistant.models.engine import Call, Engine
 from assistant.models.queue import FairQueue
@@ -47,6 +48,7 @@ class LlamaChat(BaseChatModel):
     sampling: Sampling = Sampling()
     max_tokens: int = 512
     watch: Watch | None = None
+    calibrator: Calibrator | None = None
 
     @property
     def _llm_type(self) -> str:
@@ -81,8 +83,15 @@ class LlamaChat(BaseChatModel):
         """Drop what memory holds of a user's conversations."""
         self.engine.forget(user)
 
+    def calibrate(self) -> None:
+        """Measure this machine in the gaps between calls, unless that was done; what is found counts from the next load on."""
+        if self.calibrator is not None:
+            self.calibrator.run()
+
     def close(self) -> None:
         """Free the model."""
+        if self.calibrator is not None:
+            self.calibrator.close()
         self.engine.close()
 
     def _call(self, messages: Sequence[BaseMessage], stop: list[str] | None, options: dict[str, Any]) -> Call:

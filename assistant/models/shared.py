@@ -64,11 +64,12 @@ class Models:
             return self._chat
 
     def _loaded_chat(self) -> Any:
+        from assistant.models.calibration import FILE
         from assistant.models.load import load_chat
 
         settings = self._settings
         path = None if settings.model.server_url else self._path(settings.model.name)
-        load = partial(load_chat, settings, path, prefixes=self._prefixes)
+        load = partial(load_chat, settings, path, prefixes=self._prefixes, calibrations=settings.home.expanduser() / FILE)
         if path is None or not settings.model.worker:
             return load()
         from assistant.models.worker_chat import WorkerChat
@@ -95,6 +96,11 @@ class Models:
         with self._chat_lock:
             if hasattr(self._chat, "forget"):
                 self._chat.forget(user)
+
+    def calibrate(self) -> None:
+        """Measure this machine in the gaps between questions, unless that was done; returns when it is, or when closed."""
+        if hasattr(chat := self.chat(), "calibrate"):
+            chat.calibrate()
 
     def embedder(self) -> OnnxEmbedder:
         """The embedding model."""

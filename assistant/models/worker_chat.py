@@ -65,6 +65,11 @@ class WorkerChat(BaseChatModel):
             with suppress(ModelUnavailable):  # what died remembers nothing
                 self.worker.call("forget", user)
 
+    def calibrate(self) -> None:
+        """Measure this machine in the gaps between calls, unless that was done; returns when it is, or when closed."""
+        with suppress(ModelUnavailable):  # the process ended meanwhile
+            self.worker.call("calibrate")
+
     def close(self) -> None:
         """End the process."""
         self.worker.close()
