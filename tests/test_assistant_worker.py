@@ -273,7 +273,7 @@ def test_memory_counts_the_process_too(chat: WorkerChat) -> None:
 
 # --- with a real model
 
-SMALL = Settings(model={"context": 2048, "prefix_cache_mb": 64, "queue": 1, "threads": 1}, sampling={"max_tokens": 32})
+SMALL = Settings(model={"context": 2048, "prefix_cache_mb": 64, "queue": 1, "parallel": 1, "threads": 1}, sampling={"max_tokens": 32})
 
 
 @pytest.fixture(scope="module")
