@@ -82,6 +82,7 @@ def assemble(settings: Settings, home: Home, models: Models) -> Parts:
             home.index,
             client,
             embed,
+            rerank=models.rerank,
             max_megabytes=limits.max_megabytes,
             max_pages=limits.max_pages,
             chunk_tokens=limits.chunk_tokens,

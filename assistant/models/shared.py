@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,6 +115,10 @@ class Models:
     def embed(self, texts: Any) -> Any:
         """Texts to unit vectors (see `stores.values.Embed`)."""
         return self.embedder()(texts)
+
+    def rerank(self, query: str, texts: Sequence[str]) -> list[float]:
+        """How well texts answer a query (see `stores.values.Rerank`)."""
+        return self.embedder().rerank(query, texts)
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a text as the embedding model counts them."""
