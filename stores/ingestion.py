@@ -178,7 +178,7 @@ class Ingestion:
             self.refused.append(Refusal(file.path, str(error)))
 
     def _read(self, file: File, user: str, data: bytes, sha256: str, replaces: Entry | None) -> None:
-        sections = self._reader.parse(data, file.path, cancelled=self._is_cancelled)
+        sections = self._reader.parse(data, Path(file.path).name, cancelled=self._is_cancelled)
         count_tokens = getattr(self.embed, "count_tokens", None)
         chunks = split(sections, name=file.name, chunk_tokens=self.limits.chunk_tokens, count_tokens=count_tokens)
         entry = Entry(str(uuid.uuid4()), file.name, file.path, user, file.size, file.mtime_ns, sha256)

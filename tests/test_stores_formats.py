@@ -181,6 +181,13 @@ def test_the_text_in_a_picture_is_recognised(kind: str, ending: str) -> None:
     assert section == Section((), "", "Bring the invoice number 4711 within fourteen days.")
 
 
+def test_dark_letters_on_a_transparent_ground_are_recognised() -> None:
+    drawn = picture("Bring the invoice").convert("L")
+    clear = Image.new("RGBA", drawn.size)
+    clear.putalpha(drawn.point(lambda value: 255 - value))
+    assert parse(picture_bytes(clear, "PNG"), "a.png")[0].text == "Bring the invoice"
+
+
 def test_the_pages_of_a_tiff_are_told_apart() -> None:
     data = picture_bytes(picture("First page"), "TIFF", save_all=True, append_images=[picture(), picture("Third page")])
     assert parse(data, "a.tif") == [Section((), "page 1", "First page"), Section((), "page 3", "Third page")]

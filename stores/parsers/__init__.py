@@ -34,10 +34,10 @@ EXTENSIONS = frozenset(_KINDS)
 _PLAIN = ("markdown", "text", "rows")
 _ZIPPED = {"docx": "Word document", "pptx": "presentation", "xlsx": "workbook", "epub": "book"}
 _SIGNATURES = (
-    (b"%PDF-", "pdf"), (b"PK\x03\x04", "zip"), (b"PK\x05\x06", "zip"), (b"\xd0\xcf\x11\xe0", "ole"), (b"\x89PNG", "picture"),
-    (b"\xff\xd8\xff", "picture"), (b"II*\0", "picture"), (b"MM\0*", "picture"), (b"GIF8", "moving picture"), (b"RIFF", "media"),
-    (b"\x7fELF", "program"), (b"MZ\x90", "program"), (b"\x1f\x8b", "archive"), (b"SQLite format 3", "database"),
-    (b"7z\xbc\xaf", "archive"), (b"Rar!", "archive"), (b"{\\rtf", "RTF document"),
+    (b"%PDF-", "a PDF"), (b"PK\x03\x04", "a zip file"), (b"PK\x05\x06", "a zip file"), (b"\xd0\xcf\x11\xe0", "an old Office document"),
+    (b"\x89PNG", "a picture"), (b"\xff\xd8\xff", "a picture"), (b"II*\0", "a picture"), (b"MM\0*", "a picture"), (b"RIFF", "a picture or film"),
+    (b"GIF8", "a moving picture"), (b"\x7fELF", "a program"), (b"MZ\x90", "a program"), (b"\x1f\x8b", "an archive"), (b"7z\xbc\xaf", "an archive"),
+    (b"Rar!", "an archive"), (b"SQLite format 3", "a database"), (b"{\\rtf", "an RTF document"),
 )  # fmt: skip
 _ADVICE = {
     **dict.fromkeys((".doc", ".dot", ".odt", ".rtf", ".pages"), "save it as DOCX"),
@@ -90,20 +90,20 @@ def parse(data: bytes, name: str, *, max_pages: int = 2000, ocr: bool = True) ->
     kind = _KINDS.get(Path(name).suffix.lower(), "")
     name = shown(name)
     signature = _signature(data)
-    if signature == "pdf" or kind == "pdf":
+    if signature == "a PDF" or kind == "pdf":
         if b"%PDF-" not in data[:1024]:
             raise DocumentUnreadable(f"{name} is damaged: it does not begin as a PDF does")
         sections = parse_pdf(data, name, max_pages=max_pages, ocr=ocr)
-    elif signature == "ole" and kind in _ZIPPED:
+    elif signature == "an old Office document" and kind in _ZIPPED:
         raise DocumentUnreadable(f"{name} is locked with a password, or in an old Office format; save it anew, as {kind.upper()} without a password")
-    elif signature == "zip" or kind in _ZIPPED:
+    elif signature == "a zip file" or kind in _ZIPPED:
         sections = _parse_zipped(kind, data, name, max_pages)
-    elif kind == "picture" and signature in ("picture", "media", None):
+    elif kind == "picture" and signature in ("a picture", "a picture or film", None):
         if not ocr:
             raise DocumentUnreadable(f"{name} is a picture, and documents.ocr is off")
         sections = parse_picture(data, name, max_pages=max_pages)
     elif signature and kind != "mail":
-        raise DocumentUnreadable(f"{name} is not what its name says but a {signature} file: rename it to what it is, or leave it out")
+        raise DocumentUnreadable(f"{name} is not what its name says but {signature}: rename it to what it is, or leave it out")
     elif kind == "mail":
         sections = parse_mail(data, name)
     else:
@@ -119,7 +119,7 @@ def _signature(data: bytes) -> str | None:
 
 def _parse_zipped(kind: str, data: bytes, name: str, max_pages: int) -> list[Section]:
     """An archive is read as what lies inside, whichever document its name says it is."""
-    inside = kind_inside(data, name)
+    inside = kind_inside(data, name, _ZIPPED.get(kind, "zip file"))
     if not inside:
         raise DocumentUnreadable(f"{name} is not a {_ZIPPED[kind]} but some other zip file" if kind in _ZIPPED else f"{name} is a zip file: unpack it into the folder")
     if inside == "docx":

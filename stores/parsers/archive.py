@@ -1,8 +1,9 @@
-"""Formats that are zip archives inside (DOCX, PPTX, XLSX, EPUB): looked at before any of it is unpacked."""
+"""Files that are damaged, and formats that are zip archives inside: those are looked at before any of them is unpacked."""
 
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zipfile
 import zlib
@@ -19,8 +20,8 @@ _MAIN_PARTS = {"word/document.xml": "docx", "ppt/presentation.xml": "pptx", "xl/
 _XML = (".xml", ".rels", ".opf")
 
 
-def kind_inside(data: bytes, name: str, *, max_megabytes: float = 200.0, max_ratio: float = 200.0, max_members: int = 20_000) -> str:
-    """Which format an archive is, by its main part; empty where it is none that is read.
+def kind_inside(data: bytes, name: str, what: str, *, max_megabytes: float = 200.0, max_ratio: float = 200.0, max_members: int = 20_000) -> str:
+    """Which format an archive is, by its main part; empty where it is none that is read. `what` it should be stands in refusals.
 
     Refuses what is locked, what would unpack to too much, and XML that declares entities (zipfile itself stops a member
     that is larger than its entry says, so that the sizes can be believed).
@@ -40,12 +41,24 @@ def kind_inside(data: bytes, name: str, *, max_megabytes: float = 200.0, max_rat
                             raise DocumentUnreadable(f"{name} defines entities in its XML, as only hostile files do")
             return next((kind for part, kind in _MAIN_PARTS.items() if part in archive.NameToInfo), "")
     except MALFORMED as error:
-        raise damaged(name, "whole archive", error) from error
+        raise damaged(name, what, error) from error
 
 
 def damaged(name: str, what: str, error: BaseException) -> DocumentUnreadable:
-    """The refusal of a file that could not be read as `what` it says it is."""
-    if "macroEnabled" in str(error):
+    """The refusal of a file that a library could not read as `what` it says it is, in words for people."""
+    said = " ".join(str(error).split())
+    if "macroEnabled" in said:
         return DocumentUnreadable(f"{name} is a document with macros under another name; save it without macros")
-    reason = " ".join(str(error).split())[:200] or type(error).__name__
-    return DocumentUnreadable(f"{name} is damaged, or not a {what}: {reason}")
+    if isinstance(error, RecursionError) or "depth" in said:
+        reason = ": it is nested too deeply"
+    elif "Limit reached" in said:
+        reason = ": it unpacks to more than such a document needs"
+    elif isinstance(error, SyntaxError):
+        reason = ": its XML is broken"
+    elif missing := re.search(r"no item named '([^']{1,100})'", said):
+        reason = f": its part {missing.group(1)} is missing"
+    elif isinstance(error, (zipfile.BadZipFile, zlib.error, EOFError)) or re.search("truncat|ended unexpectedly", said.lower()):
+        reason = ": it was cut short or changed"
+    else:
+        reason = ""
+    return DocumentUnreadable(f"{name} is damaged, or not a {what}{reason}")

@@ -7,7 +7,7 @@ import logging
 import re
 
 from stores.errors import DocumentUnreadable
-from stores.parsers.archive import MALFORMED
+from stores.parsers.archive import MALFORMED, damaged
 from stores.parsers.lines import unwrapped
 from stores.parsers.recognition import LONGEST_SIDE, recognise
 from stores.parsers.section import Section
@@ -37,7 +37,7 @@ def parse_pdf(data: bytes, name: str, *, max_pages: int, ocr: bool = True, max_c
             if characters > max_characters:
                 raise DocumentUnreadable(f"{name} holds more than {max_characters / 1e6:.0f} million characters; split it")
     except (PyPdfError, *MALFORMED) as error:
-        raise DocumentUnreadable(f"{name} is damaged: {str(error)[:200] or type(error).__name__}") from error
+        raise damaged(name, "PDF", error) from error
     if ocr and not all(texts):
         _recognise_missing(data, name, texts)
     sections = [Section((), f"page {number}", unwrapped(text)) for number, text in enumerate(texts, start=1) if text]
@@ -61,4 +61,4 @@ def _recognise_missing(data: bytes, name: str, texts: list[str]) -> None:
                     page.close()
     except (pypdfium2.PdfiumError, *MALFORMED) as error:
         if not any(texts):
-            raise DocumentUnreadable(f"{name} has no text, and its pages cannot be drawn to recognise any: {str(error)[:200]}") from error
+            raise DocumentUnreadable(f"{name} has no text, and its pages cannot be drawn to recognise any") from error

@@ -32,8 +32,10 @@ def parse_picture(data: bytes, name: str, *, max_pages: int, max_megapixels: flo
                         sections.append(Section((), f"page {number}" if pages > 1 else "", text))
                     if number == pages:  # of a moving picture the first frame
                         break
-    except (Image.DecompressionBombError, *MALFORMED) as error:
-        raise damaged(name, "picture of the kind that its name says", error) from error
+    except Image.DecompressionBombError as error:
+        raise DocumentUnreadable(f"{name} has more pixels than can be read; save it smaller") from error
+    except MALFORMED as error:
+        raise damaged(name, "picture that can be read", error) from error
     if not sections:
         raise DocumentUnreadable(f"{name} has no text that could be recognised: a picture without words, or too small or blurred")
     return sections

@@ -30,10 +30,9 @@ def _engine() -> Any:
 
 def recognise(picture: Image) -> str:
     """The text in a picture, line by line, an empty line between paragraphs; empty where there is none."""
-    picture = picture.convert("RGB")
+    picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
     picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
-    darkest, brightest = picture.convert("L").getextrema()
-    if min(picture.size) < _SMALLEST_SIDE or darkest == brightest:
+    if min(picture.size) < _SMALLEST_SIDE or picture.getcolors(1):  # one colour all over
         return ""
     found = _engine()(picture)
     if found.txts is None or found.boxes is None:
