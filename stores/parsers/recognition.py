@@ -25,7 +25,8 @@ def _engine() -> Any:
     models = Path(rapidocr.__file__).parent / "models"
     # A model that is named is opened; one that is not would be fetched where it is missing.
     paths = {f"{part}.model_path": str(next(models.glob(f"*_{part.lower()}_*.onnx"))) for part in ("Det", "Cls", "Rec")}
-    return rapidocr.RapidOCR(params={**paths, "Global.log_level": "critical", "Rec.rec_batch_num": 2})
+    # Lines are recognised one by one: beside a longer one in its batch, a line is padded, and lost most of its letters.
+    return rapidocr.RapidOCR(params={**paths, "Global.log_level": "critical", "Rec.rec_batch_num": 1})
 
 
 def recognise(picture: Image) -> str:
