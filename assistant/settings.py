@@ -135,6 +135,9 @@ class DocumentSettings(Section):
 
     max_megabytes: float = Field(50.0, gt=0, description="Larger files are refused.")
     max_pages: int = Field(2000, ge=1, description="Longer documents are refused.")
+    max_seconds: float = Field(600.0, gt=0, description="Seconds that reading one file may take.")
+    max_memory_megabytes: float = Field(2000.0, gt=0, description="Memory that reading one file may take.")
+    ocr: bool = Field(True, description="Recognise the text in pictures and scanned pages (seconds a page).")
     chunk_tokens: int = Field(
         220, ge=50, le=500, description="Most tokens in a passage; the embedding model reads 256."
     )

@@ -48,10 +48,15 @@ class Documents:
         chunk_tokens: int = 220,
         candidates: int = 60,
         longest_query: int = 4000,
+        max_seconds: float = 600.0,
+        max_memory_megabytes: float = 2000.0,
+        ocr: bool = True,
     ) -> None:
         self._embed = embed
         self._rerank = rerank
-        self._limits = Limits(max_megabytes, max_pages, chunk_tokens)
+        self._limits = Limits(
+            max_megabytes, max_pages, chunk_tokens, max_seconds=max_seconds, max_memory_megabytes=max_memory_megabytes, ocr=ocr
+        )
         self._candidates = candidates
         self._longest_query = longest_query
         self._writing = threading.Lock()

@@ -103,7 +103,7 @@ def test_add_finds_new_changed_and_unchanged_files(index: Index, folder: Path) -
 def test_an_unchanged_file_is_not_read_and_a_moved_one_keeps_its_chunks(index: Index, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index.documents.add(folder)
     ids = {document.name: document.id for document in index.documents.all()}
-    monkeypatch.setattr("stores.ingestion.parse", lambda *_, **__: pytest.fail("was parsed again"))
+    monkeypatch.setattr("stores.ingestion.Reader.parse", lambda *_, **__: pytest.fail("was parsed again"))
     (folder / "repairs.md").rename(folder / "deep" / "moved.md")
     report = index.documents.sync()
     assert report.unchanged == ("deep/er/hours.txt", "deep/moved.md", "deep/prices.csv")
