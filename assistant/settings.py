@@ -113,6 +113,9 @@ class DatabaseSettings(Section):
     timeout: float = Field(15.0, gt=0, description="Seconds a query may take.")
     repairs: int = Field(3, ge=0, le=5, description="How often a query that failed is mended.")
     tables: tuple[str, ...] | None = Field(None, description="Only these tables may be seen; all when empty.")
+    masked: tuple[str, ...] = Field(
+        (), description='Columns whose values nobody sees, as "table.column": every query finds NULL there.'
+    )
     user_column: str | None = Field(
         None,
         description='Where the current user\'s own row is found, as "table.column" (members.member_id): "my" and "me" mean that row.',

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -29,6 +31,8 @@ Fetch = Callable[[str, float, int], Table]
 CONNECT_SECONDS = 10
 SCHEMA_SECONDS = 60.0
 VALUES_SECONDS = 300.0
+HANG_UP_SECONDS = 0.5
+"""So long after its limit a server is given up that does not stop: it looks at the time only between two steps."""
 
 _SQLITE_AWAY = ("SQLITE_CANTOPEN", "SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_IOERR", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PERM")
 _SQLITE_REFUSED = ("SQLITE_AUTH", "SQLITE_READONLY")
@@ -73,19 +77,24 @@ class Connections:
             self._limit(connection, seconds, deadline)
             yield connection
 
-    def fetch(self, sql: str, *, seconds: float, max_rows: int, may_read: sqlite.MayRead | None = None) -> Table:
-        """Run one SELECT. `may_read` (SQLite): which tables the connection itself lets through."""
-        with self.reading(seconds, may_read) as fetch:
+    def fetch(
+        self, sql: str, *, seconds: float, max_rows: int, may_read: sqlite.MayRead | None = None, cell_bytes: int = sqlite.MAX_CELL_BYTES
+    ) -> Table:
+        """Run one SELECT. For SQLite: `may_read`, which tables the connection lets through; `cell_bytes`, its longest cell."""
+        with self.reading(seconds, may_read, cell_bytes) as fetch:
             return fetch(sql, seconds, max_rows)
 
     @contextmanager
-    def reading(self, seconds: float, may_read: sqlite.MayRead | None = None) -> Iterator[Fetch]:
+    def reading(
+        self, seconds: float, may_read: sqlite.MayRead | None = None, cell_bytes: int = sqlite.MAX_CELL_BYTES
+    ) -> Iterator[Fetch]:
         """Run many SELECTs within the time; for SQLite on one connection, because opening parses the whole schema."""
         if self.dialect != "sqlite":
             yield self._fetch_once
             return
         with self.inspecting(seconds) as connection:
             sqlite.authorize(_driver(connection), may_read or (lambda _table, _view: True))
+            sqlite.limit_cells(_driver(connection), cell_bytes)
             yield partial(self._fetch_on, connection)
 
     def _fetch_once(self, sql: str, seconds: float, max_rows: int) -> Table:
@@ -94,7 +103,7 @@ class Connections:
 
     def _fetch_on(self, connection: Connection, sql: str, seconds: float, max_rows: int) -> Table:
         deadline = time.monotonic() + seconds
-        with self._errors(seconds):
+        with self._errors(seconds), self._stopping(connection, seconds):
             if self.dialect == "sqlite":
                 sqlite.limit_time(_driver(connection), deadline)
             options = {
@@ -133,19 +142,41 @@ class Connections:
             connection.exec_driver_sql(_mysql_limit(connection, seconds))
 
     @contextmanager
+    def _stopping(self, connection: Connection, seconds: float) -> Iterator[None]:
+        """Stop what the database's own limit is too slow to stop: steps of SQLite's that are long, a server that is deaf."""
+        if self.dialect == "mysql":
+            yield
+            return
+        # The objects are taken here: a thread of its own must not use SQLAlchemy's connection.
+        driver: Any = connection.connection.driver_connection
+        local = self.dialect == "sqlite"
+        timer = threading.Timer(seconds if local else seconds + HANG_UP_SECONDS, _interrupt if local else _hang_up, args=(driver,))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+
+    @contextmanager
     def _errors(self, seconds: float) -> Iterator[None]:
+        began = time.monotonic()
         try:
             yield
         except DBAPIError as error:
-            raise self._translated(error, seconds) from error
+            late = time.monotonic() - began > seconds
+            raise self._translated(error, seconds, late=late) from error
+        except MemoryError as error:  # what SQLite says of a query with too many steps
+            raise QueryFailed("The query is too large for the database. Write a simpler one.") from error
         except sqlite3.Warning as error:  # two statements, in Python 3.11
             raise QueryRejected(f"{error} Only one SELECT is allowed.") from error
         except SQLAlchemyError as error:
             raise DatabaseUnavailable(f"The database {self} cannot be used: {error}") from error
 
-    def _translated(self, error: DBAPIError, seconds: float) -> AssistantError:
+    def _translated(self, error: DBAPIError, seconds: float, *, late: bool) -> AssistantError:
         kind, message = _KINDS[self.dialect](error)
-        if kind is QueryTimeout:
+        if kind is QueryTimeout or (late and error.connection_invalidated):
             return QueryTimeout(f"The query took longer than {seconds:g} seconds and was stopped. Ask for less, or raise database.timeout.")
         if kind is DatabaseUnavailable:
             return DatabaseUnavailable(f"The database {self} cannot be read: {message}. Check that it is there and not in use.")
@@ -178,6 +209,17 @@ def _driver(connection: Connection) -> sqlite3.Connection:
     return driver
 
 
+def _interrupt(driver: sqlite3.Connection) -> None:
+    with suppress(sqlite3.ProgrammingError):  # closed already
+        driver.interrupt()
+
+
+def _hang_up(driver: Any) -> None:
+    """Close the way to the server beneath the driver, which waits for an answer; the driver then finds it closed."""
+    with suppress(OSError), socket.fromfd(driver.fileno(), socket.AF_INET, socket.SOCK_STREAM) as line:
+        line.shutdown(socket.SHUT_RDWR)
+
+
 def _milliseconds(seconds: float) -> int:
     return max(1, int(seconds * 1000))  # 0 would be no limit
 
@@ -193,7 +235,19 @@ def _session(*statements: str) -> Callable[[Any, Any], None]:
     return prepare
 
 
-_POSTGRES_SESSION = _session("SET default_transaction_read_only = on", "SET standard_conforming_strings = on", "SET idle_in_transaction_session_timeout = '60s'")
+# A superuser may read the server's files and call every function: such a session goes on as a role that may only read tables.
+_LESS_THAN_SUPERUSER = """
+DO $$ BEGIN
+  IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)
+  AND EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = 'pg_read_all_data') THEN SET ROLE pg_read_all_data; END IF;
+END $$
+"""
+_POSTGRES_SESSION = _session(
+    _LESS_THAN_SUPERUSER,
+    "SET default_transaction_read_only = on",
+    "SET standard_conforming_strings = on",
+    "SET idle_in_transaction_session_timeout = '60s'",
+)
 _MYSQL_SESSION = _session("SET SESSION TRANSACTION READ ONLY")
 
 
@@ -210,6 +264,8 @@ def _sqlite_kind(error: DBAPIError) -> _Kind:
     name = getattr(error.orig, "sqlite_errorname", "") or ""
     if name == "SQLITE_INTERRUPT":
         return QueryTimeout, ""
+    if name == "SQLITE_TOOBIG":
+        return QueryFailed, f"{error.orig}: a text has more than {sqlite.MAX_CELL_BYTES} bytes; leave it out or take its length()"
     if name.startswith(_SQLITE_AWAY):
         return DatabaseUnavailable, str(error.orig)
     return (QueryRejected if name.startswith(_SQLITE_REFUSED) else QueryFailed), str(error.orig)
