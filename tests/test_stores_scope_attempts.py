@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from stores.database import Database
-from stores.errors import AssistantError
+from stores.errors import AssistantError, DatabaseUnavailable
 from tests.postgres import admin
 
 CASES = [json.loads(line) for line in Path(__file__).with_name("scope_attempts.jsonl").read_text("utf-8").splitlines()]
@@ -209,3 +209,104 @@ def test_a_user_sees_their_own_on_sqlite(files: tuple[Database, Database], sql: 
 @pytest.mark.parametrize("sql", HONEST)
 def test_a_user_sees_their_own_on_postgres(servers: tuple[Database, Database], sql: str) -> None:
     assert servers[1].run(sql, user="1").rows == HONEST[sql]
+
+
+MASKED = ("Customers.email", "orders.total", "orders.note")
+UNMASKING = [
+    "SELECT * FROM customers",
+    "SELECT email FROM customers WHERE email IS NOT NULL",
+    "SELECT c.email FROM customers AS c ORDER BY c.email DESC",
+    "SELECT COUNT(*) FROM customers WHERE email LIKE '%x'",
+    "SELECT COUNT(email), MAX(email), MIN(total) FROM customers JOIN orders ON customer_id = customers.id",
+    "SELECT email, COUNT(*) FROM customers GROUP BY email HAVING email > ''",
+    "SELECT UPPER(email) || total || COALESCE(note, '') FROM customers, orders",
+    "SELECT CASE WHEN email = 'ada@x' THEN 'hit' END FROM customers",
+    "SELECT a.name FROM customers a JOIN customers b ON a.email = b.email",
+    "SELECT name FROM customers NATURAL JOIN (SELECT 'ada@x' AS email) AS x",
+    "SELECT 'hit' FROM customers WHERE email IN ('ada@x', 'bob@x')",
+    "SELECT 'hit' FROM customers c WHERE EXISTS (SELECT 1 FROM orders o WHERE o.note = 'mine' AND o.total > 5)",
+    "WITH x(a, b, c) AS (SELECT * FROM customers) SELECT c FROM x",
+    "WITH customers AS (SELECT * FROM customers) SELECT email FROM customers",
+    "SELECT email FROM customers UNION SELECT note FROM orders",
+    "SELECT RANK() OVER (ORDER BY email), LAG(note) OVER (ORDER BY o.id) FROM customers c, orders o",
+    "SELECT * FROM all_orders",
+    "SELECT * FROM counted",
+    "SELECT (SELECT MAX(email) FROM customers) AS x",
+    'SELECT "email" FROM "customers"',
+    "SELECT SUM(total), AVG(total * 2) FROM orders",
+]
+
+
+OTHER_VALUES = "UPDATE customers SET email = 'bob@x'; UPDATE orders SET total = 3, note = NULL;"
+
+
+def _compare_masked(one: str, other: str, sql: str, scopes: dict[str, str] | None) -> None:
+    """The same rows with other values in the masked columns must give the same answer."""
+    with (
+        closing(Database(one, masked=MASKED, scopes=scopes, timeout=2)) as first,
+        closing(Database(other, masked=MASKED, scopes=scopes, timeout=2)) as second,
+    ):
+        assert _answer(first, sql, "1") == _answer(second, sql, "1")
+
+
+@pytest.fixture(scope="module")
+def two_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    folder = tmp_path_factory.mktemp("masked")
+    for name, more in (("one", ""), ("other", OTHER_VALUES)):
+        with closing(sqlite3.connect(folder / f"{name}.db")) as db:
+            db.executescript(TABLES + OTHERS + more)
+    return f"sqlite:///{folder / 'one.db'}", f"sqlite:///{folder / 'other.db'}"
+
+
+@pytest.fixture(scope="module")
+def two_servers(server: str) -> tuple[str, str]:
+    for name, more in (("masked_one", "ANALYZE"), ("masked_other", OTHER_VALUES + "ANALYZE")):
+        admin(server, "postgres", f"CREATE DATABASE {name}")
+        admin(server, name, TABLES + OTHERS + more)
+    return f"{server}/masked_one", f"{server}/masked_other"
+
+
+@pytest.mark.parametrize("scopes", [None, SCOPES], ids=["for all", "scoped"])
+@pytest.mark.parametrize("sql", UNMASKING)
+def test_a_masked_column_is_empty_whatever_the_query_does(two_files: tuple[str, str], sql: str, scopes: dict[str, str] | None) -> None:
+    _compare_masked(*two_files, sql, scopes)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("sql", [*UNMASKING, "SELECT o FROM orders o", "SELECT row_to_json(c) FROM customers c", "SELECT (o).note FROM orders o"])
+def test_a_masked_column_is_empty_on_postgres(two_servers: tuple[str, str], sql: str) -> None:
+    _compare_masked(*two_servers, sql, None)
+
+
+def _check_profiles(url: str) -> None:
+    with closing(Database(url, masked=MASKED, timeout=2)) as database:
+        customers, orders = database.schema().table("customers"), database.schema().table("orders")
+        assert customers is not None
+        assert orders is not None
+        assert customers.row_count == 3
+        assert [c.name for c in customers.columns] == ["id", "name", "email"]
+        assert customers.columns[1].values == ("Ada", "SECRET-Bob", "SECRET-Eve")
+        assert customers.columns[2].values == orders.columns[3].values == ()
+        assert [row[2] for row in customers.sample_rows] == [None, None, None]
+        assert {row[2:4] for row in orders.sample_rows} == {(None, None)}
+        assert database.schema().table("all_orders") is None
+        found = {m.value for m in database.find_values("Who has ada@x, mine, SECRET-gift, SECRET-Bob or the lamp?")}
+        assert found >= {"SECRET-Bob", "lamp"}
+        assert not found & {"ada@x", "mine", "SECRET-gift"}
+        assert database.run("SELECT id, name, email FROM customers WHERE name = 'Ada'").rows == ((1, "Ada", None),)
+        assert database.run("SELECT total + 1, note || 'x' FROM orders WHERE id = 1").rows == ((None, None),)
+
+
+def test_profiles_and_words_hold_nothing_masked_on_sqlite(two_files: tuple[str, str]) -> None:
+    _check_profiles(two_files[0])
+
+
+@pytest.mark.postgres
+def test_profiles_and_words_hold_nothing_masked_on_postgres(two_servers: tuple[str, str]) -> None:
+    _check_profiles(two_servers[0])
+
+
+@pytest.mark.parametrize("masked", ["email", "customers.mail", "nobody.email", ""])
+def test_a_mask_that_does_not_fit_closes_the_database(two_files: tuple[str, str], masked: str) -> None:
+    with closing(Database(two_files[0], masked=[masked])) as database, pytest.raises(DatabaseUnavailable, match=r"database\.masked"):
+        database.run("SELECT label FROM products")
