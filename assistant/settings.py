@@ -120,6 +120,11 @@ class DatabaseSettings(Section):
         None,
         description='Where the current user\'s own row is found, as "table.column" (members.member_id): "my" and "me" mean that row.',
     )
+    user_variable: str | None = Field(
+        None,
+        pattern=r"^\w+\.\w+$",
+        description='PostgreSQL: the session variable that row security policies read the user from (app.user), as current_setting(\'app.user\'). Tables with row security need no scope then.',
+    )
     scopes: dict[str, str] = Field(
         default_factory=dict,
         description='Which rows of a table a user sees, as a condition with :user (orders = "customer_id = :user"). With any scope set, an unknown user sees nothing.',

@@ -113,6 +113,7 @@ def open_database(settings: Settings, url: str) -> Database:
         tables=limits.tables,
         scopes=limits.scopes or None,
         masked=limits.masked,
+        user_variable=limits.user_variable,
     )
 
 

@@ -6,10 +6,11 @@ import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import URL, Connection, CursorResult, Engine, create_engine, event, make_url
@@ -19,6 +20,7 @@ from sqlalchemy.pool import NullPool
 from stores import sqlite
 from stores.cells import to_value
 from stores.errors import AssistantError, DatabaseUnavailable, QueryFailed, QueryRejected, QueryTimeout
+from stores.failures import KINDS
 from stores.values import Table
 
 DIALECTS = {"sqlite": "sqlite", "postgresql": "postgres", "mysql": "mysql", "mariadb": "mysql"}
@@ -27,6 +29,8 @@ DIALECTS = {"sqlite": "sqlite", "postgresql": "postgres", "mysql": "mysql", "mar
 _DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
 Fetch = Callable[[str, float, int], Table]
 """(sql, seconds, most rows) to the rows."""
+Variables = Mapping[str, str]
+"""Session variables of PostgreSQL that hold for one query, such as the one that says who asks."""
 
 CONNECT_SECONDS = 10
 SCHEMA_SECONDS = 60.0
@@ -34,11 +38,8 @@ VALUES_SECONDS = 300.0
 HANG_UP_SECONDS = 0.5
 """So long after its limit a server is given up that does not stop: it looks at the time only between two steps."""
 
-_SQLITE_AWAY = ("SQLITE_CANTOPEN", "SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_IOERR", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PERM")
-_SQLITE_REFUSED = ("SQLITE_AUTH", "SQLITE_READONLY")
-_POSTGRES_AWAY = ("08", "28", "3D", "53", "57P", "58")
-_MYSQL_TIMEOUT = {1969, 3024}
-_MYSQL_AWAY = {1040, 1044, 1045, 1049, 1053, 2002, 2003, 2006, 2013}
+
+_NONE: Variables = MappingProxyType({})
 
 
 class Connections:
@@ -70,35 +71,37 @@ class Connections:
         return engine
 
     @contextmanager
-    def inspecting(self, seconds: float) -> Iterator[Connection]:
+    def inspecting(self, seconds: float, variables: Variables = _NONE) -> Iterator[Connection]:
         """A connection for reading the catalogue: it cannot write, but sees the system tables."""
         deadline = time.monotonic() + seconds
         with self._errors(seconds), self._engine.connect() as connection:
             self._limit(connection, seconds, deadline)
+            for item in variables.items():
+                connection.exec_driver_sql("SELECT pg_catalog.set_config(%s, %s, true)", item)
             yield connection
-
-    def fetch(
-        self, sql: str, *, seconds: float, max_rows: int, may_read: sqlite.MayRead | None = None, cell_bytes: int = sqlite.MAX_CELL_BYTES
-    ) -> Table:
-        """Run one SELECT. For SQLite: `may_read`, which tables the connection lets through; `cell_bytes`, its longest cell."""
-        with self.reading(seconds, may_read, cell_bytes) as fetch:
-            return fetch(sql, seconds, max_rows)
 
     @contextmanager
     def reading(
-        self, seconds: float, may_read: sqlite.MayRead | None = None, cell_bytes: int = sqlite.MAX_CELL_BYTES
+        self,
+        seconds: float,
+        may_read: sqlite.MayRead | None = None,
+        cell_bytes: int = sqlite.MAX_CELL_BYTES,
+        variables: Variables = _NONE,
     ) -> Iterator[Fetch]:
-        """Run many SELECTs within the time; for SQLite on one connection, because opening parses the whole schema."""
+        """Run many SELECTs within the time; for SQLite on one connection, because opening parses the whole schema.
+
+        For SQLite: `may_read`, which tables the connection lets through; `cell_bytes`, its longest cell.
+        """
         if self.dialect != "sqlite":
-            yield self._fetch_once
+            yield partial(self._fetch_once, variables)
             return
         with self.inspecting(seconds) as connection:
             sqlite.authorize(_driver(connection), may_read or (lambda _table, _view: True))
             sqlite.limit_cells(_driver(connection), cell_bytes)
             yield partial(self._fetch_on, connection)
 
-    def _fetch_once(self, sql: str, seconds: float, max_rows: int) -> Table:
-        with self.inspecting(seconds) as connection:
+    def _fetch_once(self, variables: Variables, sql: str, seconds: float, max_rows: int) -> Table:
+        with self.inspecting(seconds, variables) as connection:
             return self._fetch_on(connection, sql, seconds, max_rows)
 
     def _fetch_on(self, connection: Connection, sql: str, seconds: float, max_rows: int) -> Table:
@@ -175,7 +178,7 @@ class Connections:
             raise DatabaseUnavailable(f"The database {self} cannot be used: {error}") from error
 
     def _translated(self, error: DBAPIError, seconds: float, *, late: bool) -> AssistantError:
-        kind, message = _KINDS[self.dialect](error)
+        kind, message = KINDS[self.dialect](error)
         if kind is QueryTimeout or (late and error.connection_invalidated):
             return QueryTimeout(f"The query took longer than {seconds:g} seconds and was stopped. Ask for less, or raise database.timeout.")
         if kind is DatabaseUnavailable:
@@ -255,43 +258,3 @@ def _mysql_limit(connection: Connection, seconds: float) -> str:
     if getattr(connection.dialect, "is_mariadb", False):
         return f"SET SESSION max_statement_time = {max(seconds, 0.001):.3f}"
     return f"SET SESSION max_execution_time = {_milliseconds(seconds)}"
-
-
-_Kind = tuple[type[AssistantError], str]
-
-
-def _sqlite_kind(error: DBAPIError) -> _Kind:
-    name = getattr(error.orig, "sqlite_errorname", "") or ""
-    if name == "SQLITE_INTERRUPT":
-        return QueryTimeout, ""
-    if name == "SQLITE_TOOBIG":
-        return QueryFailed, f"{error.orig}: a text has more than {sqlite.MAX_CELL_BYTES} bytes; leave it out or take its length()"
-    if name.startswith(_SQLITE_AWAY):
-        return DatabaseUnavailable, str(error.orig)
-    return (QueryRejected if name.startswith(_SQLITE_REFUSED) else QueryFailed), str(error.orig)
-
-
-def _postgres_kind(error: DBAPIError) -> _Kind:
-    state = getattr(error.orig, "sqlstate", None)
-    diagnosis = getattr(error.orig, "diag", None)
-    message = getattr(diagnosis, "message_primary", None) or str(error.orig).strip()
-    if hint := getattr(diagnosis, "message_hint", None):
-        message = f"{message}. {hint}"
-    if state == "57014":
-        return QueryTimeout, message
-    if state is None or error.connection_invalidated or state.startswith(_POSTGRES_AWAY):
-        return DatabaseUnavailable, message
-    return (QueryRejected if state == "25006" else QueryFailed), message
-
-
-def _mysql_kind(error: DBAPIError) -> _Kind:
-    arguments = getattr(error.orig, "args", ())
-    code, message = (arguments[0], str(arguments[-1])) if arguments else (0, str(error.orig))
-    if code in _MYSQL_TIMEOUT:
-        return QueryTimeout, message
-    if code in _MYSQL_AWAY or error.connection_invalidated:
-        return DatabaseUnavailable, message
-    return (QueryRejected if code == 1792 else QueryFailed), message
-
-
-_KINDS: dict[str, Callable[[DBAPIError], _Kind]] = {"sqlite": _sqlite_kind, "postgres": _postgres_kind, "mysql": _mysql_kind}

@@ -12,7 +12,7 @@ from dataclasses import replace
 from stores import bounds, guard, introspect, sqlite
 from stores.cells import cut
 from stores.connections import SCHEMA_SECONDS, Connections, Fetch
-from stores.errors import QueryRejected, QueryTimeout
+from stores.errors import DatabaseUnavailable, QueryRejected, QueryTimeout
 from stores.introspect import Structure, quote
 from stores.mend import mend
 from stores.scopes import Scopes
@@ -37,8 +37,9 @@ class Database:
     """One SQLAlchemy URL (SQLite, PostgreSQL, MySQL, MariaDB), read-only. Thread-safe.
 
     `tables` are the only ones that may be seen (None: all). `scopes` says which rows of a table a user sees, as a
-    condition with `:user`; the values of `masked` columns ("table.column") nobody sees; see `stores.scopes`. Raises
-    `DatabaseUnavailable` for a URL that cannot be used.
+    condition with `:user`; the values of `masked` columns ("table.column") nobody sees; see `stores.scopes`. With
+    `user_variable` PostgreSQL's own row security limits the rows: each query runs with that session variable set to the
+    user. Raises `DatabaseUnavailable` for a URL that cannot be used.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Database:
         tables: Sequence[str] | None = None,
         scopes: Mapping[str, str] | None = None,
         masked: Sequence[str] = (),
+        user_variable: str | None = None,
     ) -> None:
         self._connections = Connections(url)
         self.dialect = self._connections.dialect
@@ -58,6 +60,7 @@ class Database:
         self._named = None if tables is None else {name.lower() for name in tables}
         self._conditions = dict(scopes or {})
         self._masked = tuple(masked)
+        self._user_variable = user_variable
         self._lock = threading.Lock()
         self._cached: _Cached | None = None
         self._words = Words()
@@ -77,7 +80,7 @@ class Database:
 
     def run(self, sql: str, *, user: str | None = None) -> Table:
         """The rows of a query that passes `check`. Raises `QueryRejected`, `QueryFailed`, `QueryTimeout`."""
-        return self._run_checked(self.check(sql, user=user), self.timeout, self.max_rows)
+        return self._run_checked(self.check(sql, user=user), self.timeout, self.max_rows, user)
 
     def mend(self, sql: str) -> str | None:
         """The query with misplaced columns put right, or None where that is not certain; see `stores.mend`."""
@@ -89,7 +92,7 @@ class Database:
 
         @contextmanager
         def reading() -> Iterator[Fetch]:
-            with self._connections.reading(self._words.build_seconds) as fetch:
+            with self._connections.reading(self._words.build_seconds, variables=self._variables(user)) as fetch:
                 yield _limited(fetch, scopes, user)
 
         key = (user if scopes and scopes.by_user else None, schema.fingerprint, self._connections.revision())
@@ -99,10 +102,14 @@ class Database:
         """Close the connections."""
         self._connections.dispose()
 
-    def _run_checked(self, sql: str, seconds: float, max_rows: int) -> Table:
+    def _run_checked(self, sql: str, seconds: float, max_rows: int, user: str | None = None) -> Table:
         """Run text below the guard, on a connection that cannot write. The tests try to break this one, too."""
         cells = bounds.most_cell_bytes(sql, self.dialect)
-        return self._connections.fetch(sql, seconds=seconds, max_rows=max_rows, may_read=self._may_read(), cell_bytes=cells)
+        with self._connections.reading(seconds, self._may_read(), cells, self._variables(user)) as fetch:
+            return fetch(sql, seconds, max_rows)
+
+    def _variables(self, user: str | None) -> dict[str, str]:
+        return {self._user_variable: user or ""} if self._user_variable else {}
 
     def _may_read(self) -> sqlite.MayRead | None:
         """For SQLite's own check: hidden tables are readable only through a view, or on the way to a scope."""
@@ -132,8 +139,11 @@ class Database:
             structure = introspect.read_structure(connection, self.dialect)
         if previous and self.dialect != "sqlite" and previous[1] == structure:
             return previous[1:]  # only the time has passed: a prompt made from the schema stays the same
-        limits = bool(self._conditions or self._masked)
-        scopes = Scopes(self._conditions, structure, self.dialect, self._masked) if limits else None
+        # A secured table gives the user's own rows by itself; keys carry that on to its children as they carry a scope.
+        conditions = self._conditions | dict.fromkeys(structure.secured - self._conditions.keys(), "TRUE") if self._user_variable else self._conditions
+        if self._user_variable and not structure.secured:
+            raise DatabaseUnavailable("No table has row security for this role. Connect as another role, or leave out database.user_variable.")
+        scopes = Scopes(conditions, structure, self.dialect, self._masked) if conditions or self._masked else None
         closed = scopes.closed if scopes else frozenset()
         tables = tuple(t for t in structure.tables if self._shows(t.name.lower()) and t.name.lower() not in closed)
         names = {t.name.lower() for t in tables}

@@ -35,6 +35,10 @@ WITH own AS (
   AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'))
 SELECT proname FROM own UNION SELECT o.oprname FROM pg_catalog.pg_operator o JOIN own ON own.oid = o.oprcode
 """
+_POSTGRES_SECURED = """
+SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') AND pg_catalog.row_security_active(c.oid)
+"""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,8 @@ class Structure:
 
     `views` maps a view to its definition (None where the database does not give it); `derived` maps a table that shows
     rows of others under another name (full-text index, inheritance child) to those others (None: unknown). `functions`
-    are the functions and operators that somebody has defined in the database, in lower case.
+    are the functions and operators that somebody has defined in the database, in lower case; `secured` are the tables
+    whose rows PostgreSQL itself limits for this role (row security).
     """
 
     tables: tuple[TableInfo, ...]
@@ -62,6 +67,7 @@ class Structure:
     derived: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
     default_schema: str | None = None
     functions: frozenset[str] = frozenset()
+    secured: frozenset[str] = frozenset()
 
     @property
     def fingerprint(self) -> str:
@@ -198,7 +204,8 @@ def _inspected_structure(connection: Connection, dialect: str) -> Structure:
         {name: _definition(inspector, name) for name in views},
         derived,
         inspector.default_schema_name,
-        _own_functions(connection) if dialect == "postgres" else frozenset(),
+        frozenset(map(str.lower, _names(connection, _POSTGRES_OWN))) if dialect == "postgres" else frozenset(),
+        frozenset(_names(connection, _POSTGRES_SECURED)) & {t.name for t in tables} if dialect == "postgres" else frozenset(),
     )
 
 
@@ -212,8 +219,8 @@ def _definition(inspector: Any, view: str) -> str | None:
     return str(found) if found else None
 
 
-def _own_functions(connection: Connection) -> frozenset[str]:
-    return frozenset(str(name).lower() for (name,) in connection.exec_driver_sql(_POSTGRES_OWN))
+def _names(connection: Connection, sql: str) -> list[str]:
+    return [str(name) for (name,) in connection.exec_driver_sql(sql)]
 
 
 def _children(connection: Connection) -> tuple[set[str], dict[str, tuple[str, ...] | None]]:

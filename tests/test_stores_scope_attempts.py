@@ -310,3 +310,43 @@ def test_profiles_and_words_hold_nothing_masked_on_postgres(two_servers: tuple[s
 def test_a_mask_that_does_not_fit_closes_the_database(two_files: tuple[str, str], masked: str) -> None:
     with closing(Database(two_files[0], masked=[masked])) as database, pytest.raises(DatabaseUnavailable, match=r"database\.masked"):
         database.run("SELECT label FROM products")
+
+
+SECURED = """
+CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT);
+CREATE TABLE orders (id INTEGER PRIMARY KEY, customer_id INTEGER REFERENCES customers (id), note TEXT);
+CREATE TABLE order_items (order_id INTEGER REFERENCES orders (id), what TEXT);
+CREATE TABLE products (label TEXT);
+CREATE VIEW all_orders AS SELECT * FROM orders;
+INSERT INTO customers VALUES (1, 'Ada'), (2, 'Bob');
+INSERT INTO orders VALUES (1, 1, 'mine'), (2, 2, 'SECRET-gift');
+INSERT INTO order_items VALUES (1, 'lamp'), (2, 'SECRET-desk');
+INSERT INTO products VALUES ('lamp');
+ALTER TABLE orders ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON orders USING (customer_id::text = current_setting('app.user', true));
+"""
+
+
+@pytest.mark.postgres
+def test_row_security_of_the_server_is_used(server: str) -> None:
+    admin(server, "postgres", "CREATE DATABASE secured")
+    admin(server, "secured", SECURED)
+    with closing(Database(f"{server}/secured", user_variable="app.user")) as database:
+        for sql, mine in (
+            ("SELECT note FROM orders", (("mine",),)),
+            ("SELECT COUNT(*) FROM orders", ((1,),)),
+            ("SELECT what FROM order_items", (("lamp",),)),
+            ("SELECT COUNT(*) FROM products", ((1,),)),
+        ):
+            assert database.run(sql, user="1").rows == mine
+        for user in (None, "local", "9", "1' OR '1'='1"):
+            assert database.run("SELECT COUNT(*) FROM orders", user=user).rows == ((0,),)
+            assert database.run("SELECT COUNT(*) FROM order_items", user=user).rows == ((0,),)
+        with pytest.raises(AssistantError, match="no such table"):
+            database.run("SELECT * FROM all_orders", user="1")
+        question = "Which of mine, SECRET-gift, SECRET-desk and lamp?"
+        assert {m.value for m in database.find_values(question, user="1")} == {"mine", "lamp"}
+        assert {m.value for m in database.find_values(question, user="2")} == {"SECRET-gift", "SECRET-desk", "lamp"}
+        assert all(t.sample_rows == () and t.row_count is None for t in database.schema().tables)
+    with closing(Database(f"{server}/postgres", user_variable="app.user")) as database, pytest.raises(DatabaseUnavailable, match="row security"):
+        database.schema()
