@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import sqlite3
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -78,14 +80,14 @@ def _beneath(dialect: str) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("hostile-sql")
-    (path / "canary.txt").write_text(CANARY, "utf-8")
+def folder() -> Iterator[Path]:
+    """A folder that the server's user may read and write: it must be our wall that stops it, not the folder's."""
+    path = Path(tempfile.mkdtemp(prefix="hostile"))
     path.chmod(0o777)
+    (path / "canary.txt").write_text(CANARY, "utf-8")
     (path / "canary.txt").chmod(0o666)
-    for parent in (path.parent, path.parent.parent):
-        parent.chmod(0o755)  # another user runs the server: it must be our wall that stops it, not the folder's
-    return path
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _attempt(database: Database, sql: str, folder: Path, *, guarded: bool) -> None:
@@ -175,6 +177,12 @@ def test_postgres_itself_refuses(served: Database, watcher: psycopg.Connection, 
     before = watcher.execute(STATE).fetchall(), _files(folder)
     _attempt(served, sql, folder, guarded=False)
     assert (watcher.execute(STATE).fetchall(), _files(folder)) == before
+
+
+@pytest.mark.postgres
+def test_the_canary_is_within_reach(server: str, served: Database, folder: Path) -> None:
+    assert admin(server, "hostile", f"SELECT pg_read_file('{folder / 'canary.txt'}')") == [(CANARY,)]
+    assert served._run_checked("SELECT current_user", LIMIT, 10).rows == (("pg_read_all_data",),)
 
 
 HONEST = [
