@@ -120,9 +120,17 @@ class DatabaseSettings(Section):
     timeout: float = Field(15.0, gt=0, description="Seconds a query may take.")
     repairs: int = Field(3, ge=0, le=5, description="How often a query that failed is mended.")
     tables: tuple[str, ...] | None = Field(None, description="Only these tables may be seen; all when empty.")
+    masked: tuple[str, ...] = Field(
+        (), description='Columns whose values nobody sees, as "table.column": every query finds NULL there.'
+    )
     user_column: str | None = Field(
         None,
         description='Where the current user\'s own row is found, as "table.column" (members.member_id): "my" and "me" mean that row.',
+    )
+    user_variable: str | None = Field(
+        None,
+        pattern=r"^\w+\.\w+$",
+        description='PostgreSQL: the session variable that row security policies read the user from (app.user), as current_setting(\'app.user\'). Tables with row security need no scope then.',
     )
     scopes: dict[str, str] = Field(
         default_factory=dict,

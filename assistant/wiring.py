@@ -111,7 +111,13 @@ def open_database(settings: Settings, url: str) -> Database:
     """The user's database with its limits; nothing is connected before it is asked."""
     limits = settings.database
     return Database(
-        url, max_rows=limits.max_rows, timeout=limits.timeout, tables=limits.tables, scopes=limits.scopes or None
+        url,
+        max_rows=limits.max_rows,
+        timeout=limits.timeout,
+        tables=limits.tables,
+        scopes=limits.scopes or None,
+        masked=limits.masked,
+        user_variable=limits.user_variable,
     )
 
 
