@@ -237,11 +237,12 @@ class Assistant:
                 chat.warm(system, cancelled=self._closing)
 
     def load_soon(self) -> None:
-        """`load` in the background; what goes wrong is logged, and said again to whoever asks the first question."""
+        """`load` in the background, then measure this machine once, while nobody asks; what goes wrong is logged, and said again to whoever asks the first question."""
 
         def load() -> None:
             try:
                 self.load()
+                self._models.calibrate()
             except TurnCancelled:
                 pass  # closed meanwhile
             except AssistantError as error:

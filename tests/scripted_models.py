@@ -106,6 +106,9 @@ class RuleModels:
     def embed(self, texts: Sequence[str]) -> Any:
         return hashed.embed(texts)
 
+    def rerank(self, query: str, texts: Sequence[str]) -> list[float]:
+        return [float(score) for score in hashed.embed(texts) @ hashed.embed([query])[0]]
+
     def count_tokens(self, text: str) -> int:
         return len(text.split())
 

@@ -36,7 +36,7 @@ def ask(
     private: Private = False,
 ) -> None:
     """Answer one question."""
-    given = {"database": {"url": database}} if database else {}
+    given: dict[str, Any] = {"database": {"url": database}} if database else {}
     with session(ctx).assistant(prepare=True, preload=True, **given) as opened:
         if not as_json:
             stream_answer(opened, question, user=user, conversation=conversation, private=private)
