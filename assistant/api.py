@@ -167,6 +167,10 @@ class Assistant:
             [event async for event in self.astream(question, user=user, conversation=conversation, words=words)]
         )
 
+    def explain(self, sql: str) -> str:
+        """What a query does, in plain words and without the model. Raises `QueryRejected`, `DatabaseUnavailable`."""
+        return self._turns.explain(sql)
+
     # What is kept
 
     @property

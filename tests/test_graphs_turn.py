@@ -59,6 +59,9 @@ class FakeDatabase:
     def mend(self, sql: str) -> str | None:
         return sql.replace("cities", "city") if "cities" in sql else None
 
+    def explain(self, sql: str) -> str:
+        return f"Explained: {sql}."
+
     def find_values(self, question: str, *, user: str | None = None) -> list[ValueMatch]:
         return [ValueMatch("porto", "members", "city", "Porto")] if "porto" in question.lower() else []
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from assistant import Answer, Citation, Memory, Table, Usage
-from ui import icons
+from ui import icons, markdown
 
 Cell = str | int | float | bool | None
 
@@ -121,7 +121,7 @@ def cost(usage: Usage) -> str:
 def _folds(answer: Answer) -> str:
     failed = [attempt for attempt in answer.attempts if attempt.error]
     parts = [
-        _fold(answer, "sql", "SQL", _sql(answer.sql)) if answer.sql else "",
+        _fold(answer, "sql", "SQL", _sql(answer.sql) + _explained(answer.explanation)) if answer.sql else "",
         _fold(
             answer,
             "tries",
@@ -148,6 +148,11 @@ def _sql(sql: str) -> str:
         f'<div class="code"><button type="button" class="icon-button" data-copy aria-label="Copy the SQL" title="Copy">{icons.COPY}</button>'
         f"<pre><code>{escape(sql)}</code></pre></div>"
     )
+
+
+def _explained(explanation: str | None) -> str:
+    """What the query does, with its quoted pieces as code."""
+    return f'<p class="explained">What this does: {markdown.inline(explanation)}</p>' if explanation else ""
 
 
 def _attempt(sql: str, error: str) -> str:
