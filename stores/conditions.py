@@ -21,6 +21,8 @@ _COMPARED: dict[type[exp.Expr], tuple[str, str]] = {
     exp.LT: ("is less than", "is before"),
     exp.LTE: ("is at most", "is on or before"),
 }
+_TESTED = {"this", "expression", "expressions", "query", "low", "high", "negate", "table"}
+"""What a test may consist of to be said; anything else may turn it around."""
 _SHORT = {"expressions", "from_", "joins", "where", "distinct"}
 """What a query may consist of to be said within a condition."""
 
@@ -159,14 +161,17 @@ def _bracketed(node: exp.Expr, names: Names, other: type[exp.Expr]) -> str:
 
 def _test(node: exp.Expr, names: Names, *, negated: bool) -> str | None:
     """A single test, or its opposite; None where it must be quoted."""
-    no = "not " if negated else ""
     if isinstance(node, exp.Not):
         return None if negated else _test(bare(node.this), names, negated=True)
+    if any(arg for key, arg in node.args.items() if key not in _TESTED):
+        return None
+    negated = negated != bool(node.args.get("negate"))
+    no = "not " if negated else ""
     if isinstance(node, exp.Is) and isinstance(node.expression, exp.Null):
         return f"{_operand(node.this, names)} has {'a' if negated else 'no'} value"
     if isinstance(node, exp.In):
         return _among(node, names, no)
-    if isinstance(node, exp.Between) and not node.args.get("symmetric"):
+    if isinstance(node, exp.Between):
         low, high = _operand(node.args["low"], names), _operand(node.args["high"], names)
         return f"{_operand(node.this, names)} is {no}between {low} and {high}"
     if isinstance(node, exp.Like | exp.ILike):
@@ -213,7 +218,7 @@ def _among(node: exp.In, names: Names, no: str) -> str | None:
     if query := node.args.get("query"):
         said = inner(query, names)
         return f"{who} is {no}one of {said}" if said else None
-    if not node.expressions or node.args.get("unnest"):
+    if not node.expressions:
         return None
     options = [_operand(one, names) for one in node.expressions]
     if len(options) > LISTED:
@@ -270,8 +275,10 @@ def _periods(parts: Iterable[exp.Expr], names: Names) -> list[exp.Expr | str]:
     said: list[exp.Expr | str] = []
     for part in parts:
         before = said[-1] if said else None
-        same = isinstance(before, exp.GTE) and isinstance(part, exp.LT) and before.left == part.left
-        if same and (when := period(before.args["expression"], part.args["expression"])):
+        when = None
+        if isinstance(before, exp.GTE) and isinstance(part, exp.LT) and before.left == part.left:
+            when = period(before.right, part.right)
+        if when:
             said[-1] = f"{_operand(part.args['this'], names)} is {when}"
         else:
             said.append(part)

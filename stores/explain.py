@@ -12,7 +12,7 @@ from dataclasses import replace
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from stores.conditions import condition, looked_at, query_in
+from stores.conditions import condition, inner, looked_at, query_in
 from stores.guard import parse
 from stores.phrases import Names, bare, code, kind, listed, quoted, shown_name, value
 from stores.values import Schema
@@ -21,7 +21,7 @@ UNSAID = "This query is too deeply nested to be put into words."
 NESTING = 4
 """Queries within each other that are told; what lies deeper is quoted."""
 
-_TOLD = {"with_", "expressions", "distinct", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "windows", "kind"}
+_TOLD = {"with_", "expressions", "distinct", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "windows"}
 _TOLD_OF_SET = {"with_", "this", "expression", "distinct", "order", "limit", "offset"}
 _SORTED = {
     "number": ("lowest first", "highest first"),
@@ -66,7 +66,7 @@ def _named_before(query: exp.Query, names: Names, depth: int) -> list[str]:
 def _made(source: exp.CTE | exp.Subquery, names: Names, depth: int) -> str:
     """How a named result is made."""
     alias = source.args.get("alias")
-    name = shown_name(alias.this, names.dialect) if alias and alias.this else "that result"
+    name = shown_name(alias.this, names.dialect) if alias and alias.this else "a result"
     if alias and alias.args.get("columns"):
         name += f" (with the columns {listed([shown_name(column, names.dialect) for column in alias.args['columns']])})"
     if isinstance(source, exp.CTE) and any(table.name.lower() == source.alias.lower() for table in source.this.find_all(exp.Table)):
@@ -134,8 +134,9 @@ def _shown(query: exp.Select, names: Names, keys: list[str], *, nested: bool) ->
     if distinct is not None and distinct.args.get("on") is not None:
         return f"{start}shows {listed(phrases)}, one row for each `{distinct.args['on'].sql(names.dialect).strip('()')}`"
     if distinct is not None:
-        each = "different value" if len(values) == 1 and not values[0][0].is_star else "different row"
-        return f"{start}shows each {each} of {listed(phrases)} once"
+        if len(phrases) == 1 and values[0][0].is_star:
+            return f"{start}shows each different row once"
+        return f"{start}shows each different {'value' if len(phrases) == 1 else 'combination'} of {listed(phrases)} once"
     return start + _verb(phrases, query)
 
 
@@ -157,6 +158,8 @@ def _projection(node: exp.Expr, names: Names) -> str:
     inside = bare(node)
     if isinstance(inside, exp.Window) or inside.find(exp.Window):
         return f"a value over several rows, {code(inside, names)}"
+    if isinstance(inside, exp.Query):
+        return inner(inside, names) or code(inside, names)
     return _cases_counted(inside, names) or value(inside, names)
 
 
@@ -213,7 +216,10 @@ def _ordered(query: exp.Query, names: Names) -> list[str]:
         phrases.append("sorts by " + ", then by ".join(f"{what} ({how})" if what else "chance" for what, how in keys))
     if taken := _taken(query, names, in_order=bool(keys)):
         phrases.append(taken)
-    return [", and ".join(phrases)] if phrases else []
+    if not phrases:
+        return []
+    joint = ", " if " and takes" in phrases[-1] else ", and "
+    return [joint.join(phrases)]
 
 
 def _sorted_by(key: exp.Expr, query: exp.Query, names: Names) -> tuple[str, str]:

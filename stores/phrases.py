@@ -27,6 +27,8 @@ _KINDS = {
     "text": re.compile("char|text|string|enum", re.IGNORECASE),
     "number": re.compile("int|real|num|dec|float|double|serial|money", re.IGNORECASE),
 }
+_SAID = {"this", "expression", "expressions", "format", "decimals", "big_int", "casts_non_integer_decimals"}
+"""What a value may consist of to be said; anything else may change it."""
 _TIMES = {"%Y": "the year", "%m": "the month", "%d": "the day", "%Y-%m": "the year and month", "%H": "the hour"}
 
 
@@ -126,6 +128,8 @@ def value(node: exp.Expr, names: Names) -> str:
         return node.sql(names.dialect)
     if isinstance(node, exp.CurrentDate):
         return "today"
+    if any(arg for key, arg in node.args.items() if key not in _SAID):
+        return code(node, names)
     return _counted(node, names) or _aggregate(node, names) or _part(node, names) or code(node, names)
 
 
@@ -178,7 +182,7 @@ def _part(node: exp.Expr, names: Names) -> str | None:
     """The functions that have a plain name: a part of a date, rounding, lower and upper case."""
     if isinstance(node, exp.TimeToStr) and isinstance(node.args.get("format"), exp.Literal):
         part = _TIMES.get(node.args["format"].name)
-        return _moment(part, node.this, names) if part and not any(node.args.get(key) for key in ("culture", "zone")) else None
+        return _moment(part, node.this, names) if part else None
     if isinstance(node, exp.Extract) and node.name.lower() in ("year", "month", "day", "quarter", "hour"):
         return _moment(f"the {node.name.lower()}", node.expression, names)
     if isinstance(node, exp.Year | exp.Month | exp.Day | exp.Quarter):
