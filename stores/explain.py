@@ -127,9 +127,9 @@ def _shown(query: exp.Select, names: Names, keys: list[str], *, nested: bool) ->
         if said not in keys
     ]
     if not phrases and {said for _, said in values} == set(keys):
-        return f"shows each {'combination of ' if len(keys) > 1 else ''}{listed(keys)} once"
+        return f"shows each {'combination of ' if len(keys) > 1 else ''}{_bare_keys(keys)} once"
     phrases = phrases or [said for _, said in values]
-    start = f"for each {listed(keys)}, " if keys else ""
+    start = f"for each {_bare_keys(keys)}, " if keys else ""
     distinct = query.args.get("distinct")
     if distinct is not None and distinct.args.get("on") is not None:
         return f"{start}shows {listed(phrases)}, one row for each `{distinct.args['on'].sql(names.dialect).strip('()')}`"
@@ -138,6 +138,11 @@ def _shown(query: exp.Select, names: Names, keys: list[str], *, nested: bool) ->
             return f"{start}shows each different row once"
         return f"{start}shows each different {'value' if len(phrases) == 1 else 'combination'} of {listed(phrases)} once"
     return start + _verb(phrases, query)
+
+
+def _bare_keys(keys: Sequence[str]) -> str:
+    """Keys as they are said after "each"."""
+    return listed([key.removeprefix("the ") for key in keys])
 
 
 def _verb(phrases: Sequence[str], query: exp.Select) -> str:

@@ -14,7 +14,7 @@ ONE_LINE = 80
 """Characters of a query that stays on one line."""
 
 # Words that the printer adds, leaves out or swaps without another meaning, once both texts parse to the same tree.
-_NEUTRAL = frozenset("AS ASC , CROSS JOIN ( ) CAST ::".split())
+_NEUTRAL = frozenset("AS ASC , OFFSET CROSS JOIN ( ) CAST ::".split())
 _SAME = {
     "IFNULL": "COALESCE", "SUBSTR": "SUBSTRING", "INT": "INTEGER", "FLOAT": "REAL", "NOW": "CURRENT_TIMESTAMP",
     "CURDATE": "CURRENT_DATE", "!=": "<>", "==": "=",

@@ -90,7 +90,7 @@ def shown_name(identifier: exp.Expr, dialect: str) -> str:
 
 def quoted(sql: str) -> str:
     """A piece of SQL between backticks, on one line, cut where it is long."""
-    text = " ".join(sql.split())
+    text = " ".join(sql.splitlines())
     text = text if len(text) <= QUOTED else text[: QUOTED - 1] + "…"
     return f"`` {text} ``" if "`" in text else f"`{text}`"
 
@@ -128,6 +128,8 @@ def value(node: exp.Expr, names: Names) -> str:
         return node.sql(names.dialect)
     if isinstance(node, exp.CurrentDate):
         return "today"
+    if isinstance(node, exp.Cast) and isinstance(node.this, exp.TimeToStr) and node.to.is_type(*exp.DataType.INTEGER_TYPES):
+        node = node.this  # a year is the same as a number
     if any(arg for key, arg in node.args.items() if key not in _SAID):
         return code(node, names)
     return _counted(node, names) or _aggregate(node, names) or _part(node, names) or code(node, names)

@@ -11,6 +11,8 @@ from html import escape
 
 from assistant import Answer, Citation, Memory, Table, Usage
 from ui import icons, markdown
+from ui.chart import chart
+from ui.drawing import figure
 
 Cell = str | int | float | bool | None
 
@@ -25,10 +27,10 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def evidence(answer: Answer, *, rows_shown: int = ROWS_SHOWN, csv_bytes: int = CSV_BYTES) -> str:
-    """The rows, the sources, the SQL, the tries before it and the memories of an answer."""
+    """The rows with their chart, the sources, the SQL, the tries before it and the memories of an answer."""
     return "".join(
         (
-            table(answer.table, rows_shown=rows_shown, csv_bytes=csv_bytes) if answer.table else "",
+            table(answer.table, rows_shown=rows_shown, csv_bytes=csv_bytes) + drawn(answer.table) if answer.table else "",
             sources(answer.citations, answer.id),
             _folds(answer),
         )
@@ -64,6 +66,16 @@ def table(data: Table, *, rows_shown: int = ROWS_SHOWN, csv_bytes: int = CSV_BYT
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
         f'<div class="rows-foot"><span class="quiet">{row_note(data, rows_shown)}</span>{_csv_link(data, csv_bytes)}</div></div>'
     )
+
+
+def drawn(data: Table) -> str:
+    """The chart that the rows call for, where they call for one; of rows that are not all there none is drawn."""
+    found = chart(data)
+    if found is None:
+        return ""
+    if data.truncated:
+        return '<p class="quiet chart-none">No chart: there are more rows than these.</p>'
+    return figure(found)
 
 
 def row_note(data: Table, rows_shown: int = ROWS_SHOWN) -> str:
