@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import zlib
 
@@ -10,7 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langgraph.runtime import Runtime
 
 from graphs import prompts
-from graphs.sql import READ_ONLY, asks_to_write
+from graphs.sql import READ_ONLY, asks_to_write, query_of
 from graphs.state import State
 from graphs.turn import Turn
 from stores.values import Message
@@ -57,8 +56,7 @@ def query_meant(question: str, recent: list[Message]) -> str | None:
     asked = _EXPLAIN.search(before) or (_WHAT.search(before) and _DOES.match(after))
     if not asked or not _NO_MORE.fullmatch(after):
         return None
-    queries = (json.loads(message.answer).get("sql") for message in reversed(recent) if message.answer)
-    return next((str(query) for query in queries if query), None)
+    return next((query for message in reversed(recent) if (query := query_of(message))), None)
 
 
 def chat(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
@@ -92,7 +90,7 @@ def conversation(recent: list[Message]) -> list[BaseMessage]:
         if message.role == "user":
             messages.append(HumanMessage(message.text))
         else:
-            query = json.loads(message.answer).get("sql") if message.answer else None
+            query = query_of(message)
             messages.append(AIMessage(message.text + (f"\n(The query was: {query})" if query else "")))
     return messages
 

@@ -83,9 +83,8 @@ def _joined(join: exp.Join, own: Names) -> str:
     phrase = _source(join.this, own)
     side, kind_, method = join.side.upper(), join.kind.upper(), join.method.upper()
     known = {"this", "side", "kind", "method", "on", "using", "hint"}
-    if side not in ("", "LEFT") or kind_ not in ("", "INNER", "OUTER", "CROSS") or method not in ("", "NATURAL"):
-        return quoted(join.sql(own.dialect, comments=False).lstrip(", "))
-    if any(arg for key, arg in join.args.items() if key not in known):
+    usual = (side, kind_) in {("", ""), ("", "INNER"), ("", "CROSS"), ("LEFT", ""), ("LEFT", "OUTER")}
+    if not usual or method not in ("", "NATURAL") or any(arg for key, arg in join.args.items() if key not in known):
         return quoted(join.sql(own.dialect, comments=False).lstrip(", "))
     some = " (if any)" if side == "LEFT" else ""
     if method == "NATURAL":
@@ -216,7 +215,7 @@ def _operand(node: exp.Expr, names: Names) -> str:
 def _among(node: exp.In, names: Names, no: str) -> str | None:
     who = _operand(node.this, names)
     if query := node.args.get("query"):
-        said = inner(query, names)
+        said = inner(query, names, many=True)
         return f"{who} is {no}one of {said}" if said else None
     if not node.expressions:
         return None
@@ -245,13 +244,15 @@ def _like(node: exp.Like | exp.ILike, names: Names, negated: bool) -> str | None
     return f"{who} {f'does not {does_not}' if negated else does} {said}{case}"
 
 
-def inner(node: exp.Expr, names: Names, *, exists: bool = False) -> str | None:
-    """A short query within a condition, in brackets; None where it is not short and must be quoted.
+def inner(node: exp.Expr, names: Names, *, many: bool = False, exists: bool = False) -> str | None:
+    """A short query within another, in brackets; None where it is not short and must be quoted.
 
-    With `exists` it is what stands after "there is a row".
+    With `many` it stands for all its values, with `exists` it is what follows "there is a row".
     """
     query = query_in(node)
     if not isinstance(query, exp.Select) or {key for key, arg in query.args.items() if arg} - _SHORT or not query.args.get("from_"):
+        return None
+    if query.args.get("distinct") and query.args["distinct"].args.get("on"):
         return None
     rest, own = looked_at(query, names)
     columns = list(query.find_all(exp.Column))
@@ -267,7 +268,8 @@ def inner(node: exp.Expr, names: Names, *, exists: bool = False) -> str | None:
     what = bare(query.selects[0])
     if len(query.selects) != 1 or what.is_star or what.find(exp.Window, exp.Query):
         return None
-    return f"({'the values of ' if isinstance(what, exp.Column) else ''}{value(what, own)} in {rest})"
+    what_of = ("the values of " if many else "the value of ") if isinstance(what, exp.Column) else ""
+    return f"({what_of}{value(what, own)} in {rest})"
 
 
 def _periods(parts: Iterable[exp.Expr], names: Names) -> list[exp.Expr | str]:

@@ -5,6 +5,7 @@ A piece that has no plain words is quoted as SQL, so that nothing false is said.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +18,9 @@ from stores.guard import parse
 from stores.phrases import Names, bare, code, kind, listed, quoted, shown_name, value
 from stores.values import Schema
 
-UNSAID = "This query is too deeply nested to be put into words."
+log = logging.getLogger(__name__)
+
+UNSAID = "This query cannot be put into words."
 NESTING = 4
 """Queries within each other that are told; what lies deeper is quoted."""
 
@@ -39,6 +42,10 @@ def explain(sql: str, schema: Schema) -> str:
         names = Names(schema, repeated=frozenset(name for name, times in tables.items() if times > 1))
         steps = _steps(expression, names, 0)
     except (RecursionError, SqlglotError):
+        return UNSAID
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        # A tree of a shape that nobody foresaw must not cost the answer that it belongs to.
+        log.warning("A query could not be explained: %s", sql, exc_info=True)
         return UNSAID
     return " ".join(f"{step[:1].upper()}{step[1:]}." for step in steps)
 
@@ -93,8 +100,11 @@ def _select(query: exp.Select, names: Names, depth: int) -> list[str]:
     if having := query.args.get("having"):
         groups = f"groups them by {listed(keys)} and " if keys else ""
         steps.append(f"{groups}keeps the {'groups' if keys else 'result'} where {condition(having.this, grouped)}")
-    steps.append(_shown(query, grouped, keys, nested=depth > 0))
-    return steps + _ordered(query, replace(own, aliases=named))
+    shown = _shown(query, grouped, keys, nested=depth > 0)
+    order = query.args.get("order")
+    if keys and not having and shown.startswith("shows each ") and order and order.find(exp.AggFunc):
+        steps.append(f"groups them by {listed(keys)}")  # else nobody knows what the sorting counts
+    return [*steps, shown, *_ordered(query, replace(own, aliases=named))]
 
 
 def _sources(query: exp.Select) -> list[exp.Expr]:
@@ -246,6 +256,8 @@ def _taken(query: exp.Query, names: Names, *, in_order: bool) -> str:
     odd = options is not None and (options.args.get("percent") or options.args.get("with_ties"))
     if limit and (odd or limit.expressions):
         return f"takes rows by {quoted(limit.sql(names.dialect))}"
+    if limit and count is not None and not (isinstance(count, exp.Literal) and not count.is_string):
+        return f"takes rows by {quoted(limit.sql(names.dialect))}"  # SQLite takes all of them by LIMIT -1
     many = value(count, names) if count is not None else "1"
     rows = "row" if many == "1" else "rows"
     if offset is not None:
