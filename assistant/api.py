@@ -163,9 +163,7 @@ class Assistant:
         self, question: str, *, user: str = "local", conversation: str | None = None, words: bool = True
     ) -> Answer:
         """As `ask`."""
-        return _last(
-            [event async for event in self.astream(question, user=user, conversation=conversation, words=words)]
-        )
+        return _last([event async for event in self.astream(question, user=user, conversation=conversation, words=words)])
 
     def explain(self, sql: str) -> str:
         """What a query does, in plain words and without the model. Raises `QueryRejected`, `DatabaseUnavailable`."""
@@ -246,11 +244,12 @@ class Assistant:
                 chat.warm(system, cancelled=self._closing)
 
     def load_soon(self) -> None:
-        """`load` in the background; what goes wrong is logged, and said again to whoever asks the first question."""
+        """`load` in the background, then measure this machine once, while nobody asks; what goes wrong is logged, and said again to whoever asks the first question."""
 
         def load() -> None:
             try:
                 self.load()
+                self._models.calibrate()
             except TurnCancelled:
                 pass  # closed meanwhile
             except AssistantError as error:

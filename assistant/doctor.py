@@ -13,10 +13,15 @@ from urllib.parse import urlsplit
 
 from assistant import machine
 from assistant.errors import ModelUnavailable
-from assistant.models.build import FASTER, built_for, rebuild, supported_by
+from assistant.models import advice
+from assistant.models.build import built_for, rebuild, supported_by, unused
+from assistant.models.calibrating import Progress
+from assistant.models.calibrating import calibrate as measure
+from assistant.models.calibration import FILE, Calibration, Key, recall, remember
 from assistant.models.catalogue import CATALOGUE, find_entry
 from assistant.models.files import ModelFiles
 from assistant.models.sources import readable
+from assistant.models.weights import Weights
 from assistant.settings import Settings
 from stores.errors import AssistantError
 
@@ -40,7 +45,7 @@ def checks(settings: Settings) -> Iterator[Check]:
     files = ModelFiles(settings.models_directory, sources=settings.model.sources)
     yield _processor(settings)
     yield _memory(settings)
-    yield _gpu(settings)
+    yield from _engine(settings, files)
     yield _disk(settings, files)
     yield _chat_model(settings, files)
     yield _model_file("embedding model", settings.embedding.name, files)
@@ -56,11 +61,8 @@ def _processor(settings: Settings) -> Check:
         return Check("processor", True, detail)
     try:
         built = built_for()
-    except (ImportError, OSError, RuntimeError) as error:
-        return Check(
-            "processor", False, f"{detail}; llama.cpp cannot be loaded: {error}",
-            f"Build it again: {rebuild(())}",
-        )  # fmt: skip
+    except ModelUnavailable as error:
+        return Check("processor", False, f"{detail}; {error}", f"Build it again: {rebuild(())}")
     able = supported_by(found.flags)
     lacking = [name for name in built if able and name not in able]
     if lacking:
@@ -68,10 +70,10 @@ def _processor(settings: Settings) -> Check:
             "processor", False, f"{detail}; llama.cpp was built for {', '.join(lacking)}, which this processor lacks: it will crash",
             f"Build it again: {rebuild((), without=tuple(lacking))}",
         )  # fmt: skip
-    unused = tuple(name for name in FASTER if name in able and name not in built)
     detail = f"{detail}; llama.cpp uses {', '.join(built) or 'no extensions'}"
-    if "AVX512" in unused:
-        detail += f"; it could use {', '.join(unused)} and read questions about 1.6 times as fast, if built by: {rebuild(unused)}"
+    faster = unused(found.flags, built)
+    if "AVX512" in faster:
+        detail += f"; it could use {', '.join(faster)} and read questions about 1.6 times as fast, if built by: {rebuild(faster)}"
     return Check("processor", True, detail)
 
 
@@ -97,24 +99,49 @@ def _memory_needed(settings: Settings) -> int:
     return sum(int((CATALOGUE[name].memory_gb or 0) * 1e9) for name in names if name in CATALOGUE)
 
 
-def _gpu(settings: Settings) -> Check:
+def _engine(settings: Settings, files: ModelFiles) -> Iterator[Check]:
+    """What the model runs on, and how it was set."""
     if settings.model.server_url:
-        return Check("GPU", True, "not needed: a server runs the model")
+        yield Check("GPU", True, "not needed: a server runs the model")
+        return
+    found = _calibration(settings, files)
     try:
-        import llama_cpp
+        detail, todo = advice.gpu(settings.model, found)
+        yield Check("GPU", not todo, detail, todo)
+    except ModelUnavailable as error:
+        yield Check("GPU", False, str(error), f"Build it again: {rebuild(())}")
+    yield Check("threads", True, advice.threads(settings.model, found))
+    yield Check("drafting", True, advice.drafting(settings.model, found))
+    yield Check("context", True, advice.context(settings.model, found))
 
-        able = llama_cpp.llama_supports_gpu_offload()
-    except (ImportError, OSError, RuntimeError) as error:
-        return Check("GPU", False, f"llama.cpp cannot be loaded: {error}", f"Build it again: {rebuild(())}")
-    wanted = settings.model.gpu_layers
-    if able:
-        return Check("GPU", True, "used" if wanted != 0 else "could be used; model.gpu_layers is 0")
-    if wanted:
-        return Check(
-            "GPU", False, f"model.gpu_layers is {wanted}, and llama.cpp was built for the processor alone",
-            "Set model.gpu_layers to 0, or build llama.cpp for your GPU (its manual: CUDA, Metal, Vulkan).",
-        )  # fmt: skip
-    return Check("GPU", True, "not used: llama.cpp was built for the processor alone")
+
+def _calibration(settings: Settings, files: ModelFiles) -> Calibration | None:
+    """What was measured with this model on this machine as it is now."""
+    try:
+        status = files.status(settings.model.name)
+        key = Key.of(status.path, settings.model.gpu_layers) if status.state == "present" else None
+    except (AssistantError, OSError):
+        return None  # said by the lines of the model and of the processor
+    return recall(settings.home.expanduser() / FILE, key) if key else None
+
+
+def calibrate(settings: Settings, progress: Progress) -> None:
+    """Measure this machine with the model in use, and remember what was found for the next load.
+
+    Raises `ModelUnavailable` where the model is not here or a server runs it, `ModelFileCorrupt`.
+    """
+    if settings.model.server_url:
+        raise ModelUnavailable("A server runs the model, so there is nothing to measure here: leave --calibrate out.")
+    name = settings.model.name
+    path = ModelFiles(settings.models_directory, sources=settings.model.sources).path(name)
+    if path is None:
+        raise ModelUnavailable(f"The model {name} is not on this machine. Fetch it with: assistant models pull {name}")
+    key = Key.of(path, settings.model.gpu_layers)
+    weights = Weights(path, gpu_layers=settings.model.gpu_layers)
+    try:
+        remember(settings.home.expanduser() / FILE, measure(weights, key, progress=progress))
+    finally:
+        weights.close()
 
 
 def _disk(settings: Settings, files: ModelFiles) -> Check:

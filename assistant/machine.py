@@ -7,6 +7,7 @@ import platform
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,9 +71,24 @@ def memory() -> Memory:
     return Memory(found.total, found.available)
 
 
+def busy_seconds() -> float:
+    """Processor time that all programs together have had since the machine started, over all hardware threads."""
+    found = psutil.cpu_times()
+    # "guest" is part of "user"; Windows has no more than user and system.
+    return float(sum(getattr(found, name, 0.0) for name in ("user", "nice", "system", "irq", "softirq", "steal")))
+
+
 def resident_bytes() -> int:
-    """Memory that this process holds, a mapped model file included."""
-    return int(psutil.Process().memory_info().rss)
+    """Memory that this process and those that it started hold, a mapped model file included.
+
+    What several of them map, such as Python itself, counts for each.
+    """
+    own = psutil.Process()
+    held = int(own.memory_info().rss)
+    for child in own.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it ended just now
+            held += int(child.memory_info().rss)
+    return held
 
 
 def _read(path: Path) -> str:

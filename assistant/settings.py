@@ -52,22 +52,28 @@ class ModelSettings(Section):
     hub_endpoint: str | None = Field(
         None, description="Another address of the Hugging Face hub (a mirror inside your network)."
     )
-    context: int = Field(8192, ge=1024, le=131072, description="Tokens that one call may read and write together.")
+    context: int = Field(8192, ge=1024, le=131072, description="Tokens that one call may read and write together; fewer where memory is short, unless set.")
     threads: int | None = Field(
-        None, ge=1, le=256, description="Threads for the model; the number of physical cores when empty."
+        None, ge=1, le=256, description="Threads for the model; as measured on this machine when empty, the physical cores until then."
     )
     batch: int = Field(128, ge=16, le=2048, description="Prompt tokens read per step; smaller stops sooner.")
     gpu_layers: int | None = Field(
-        None, ge=-1, description="Layers on the GPU (-1: all); all where the build can offload, when empty."
+        None, ge=-1, description="Layers on the GPU (-1: all); all where the build can offload and measuring does not speak against it, when empty.",
     )
     prefix_cache_mb: int = Field(512, ge=0, description="Most memory for kept prompt prefixes.")
     keep_prefixes_on_disk: bool = Field(
         True, description="Keep the prefixes that hold nothing personal on disk between runs."
     )
-    drafting: bool = Field(True, description="Guess coming words from what was read, and check several in one step.")
+    drafting: bool = Field(
+        True, description="Guess coming words from what was read, and check several in one step; off where measured not to pay, unless set."
+    )
     parallel: int = Field(4, ge=1, le=16, description="Calls that the model works on at once; it writes their words together.")
     queue: int = Field(
         16, ge=1, description="Calls that may wait for the model before a further one is told that it is busy."
+    )
+    worker: bool | None = Field(
+        None,
+        description="Run the model in a process of its own, which is started again if it dies; when empty, the page does and the rest does not.",
     )
     server_url: str | None = Field(
         None,
@@ -114,9 +120,17 @@ class DatabaseSettings(Section):
     timeout: float = Field(15.0, gt=0, description="Seconds a query may take.")
     repairs: int = Field(3, ge=0, le=5, description="How often a query that failed is mended.")
     tables: tuple[str, ...] | None = Field(None, description="Only these tables may be seen; all when empty.")
+    masked: tuple[str, ...] = Field(
+        (), description='Columns whose values nobody sees, as "table.column": every query finds NULL there.'
+    )
     user_column: str | None = Field(
         None,
         description='Where the current user\'s own row is found, as "table.column" (members.member_id): "my" and "me" mean that row.',
+    )
+    user_variable: str | None = Field(
+        None,
+        pattern=r"^\w+\.\w+$",
+        description='PostgreSQL: the session variable that row security policies read the user from (app.user), as current_setting(\'app.user\'). Tables with row security need no scope then.',
     )
     scopes: dict[str, str] = Field(
         default_factory=dict,
@@ -129,6 +143,9 @@ class DocumentSettings(Section):
 
     max_megabytes: float = Field(50.0, gt=0, description="Larger files are refused.")
     max_pages: int = Field(2000, ge=1, description="Longer documents are refused.")
+    max_seconds: float = Field(600.0, gt=0, description="Seconds that reading one file may take.")
+    max_memory_megabytes: float = Field(2000.0, gt=0, description="Memory that reading one file may take.")
+    ocr: bool = Field(True, description="Recognise the text in pictures and scanned pages (seconds a page).")
     chunk_tokens: int = Field(
         220, ge=50, le=500, description="Most tokens in a passage; the embedding model reads 256."
     )

@@ -82,9 +82,13 @@ def assemble(settings: Settings, home: Home, models: Models) -> Parts:
             home.index,
             client,
             embed,
+            rerank=models.rerank,
             max_megabytes=limits.max_megabytes,
             max_pages=limits.max_pages,
             chunk_tokens=limits.chunk_tokens,
+            max_seconds=limits.max_seconds,
+            max_memory_megabytes=limits.max_memory_megabytes,
+            ocr=limits.ocr,
         ),
         memories=Memories(client, embed),
         examples=Examples(client, embed),
@@ -107,7 +111,13 @@ def open_database(settings: Settings, url: str) -> Database:
     """The user's database with its limits; nothing is connected before it is asked."""
     limits = settings.database
     return Database(
-        url, max_rows=limits.max_rows, timeout=limits.timeout, tables=limits.tables, scopes=limits.scopes or None
+        url,
+        max_rows=limits.max_rows,
+        timeout=limits.timeout,
+        tables=limits.tables,
+        scopes=limits.scopes or None,
+        masked=limits.masked,
+        user_variable=limits.user_variable,
     )
 
 

@@ -14,7 +14,7 @@ from stores.parsers.section import Section
 
 _PARAGRAPH = re.compile(r"\n[ \t]*\n+")
 _SENTENCE = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|(?<=[。！？])|\n+")
-_RANGE = re.compile(r"(page|line|row)s? (\d+)(?:–(\d+))?$")
+_RANGE = re.compile(r"(.*?)(page|slide|line|row)s? (\d+)(?:–(\d+))?$")
 _DIVIDER = re.compile(r"^[|: -]*-[|: -]*\n", re.MULTILINE)  # the line of dashes in a table says nothing
 _NUMBERED = re.compile(r"[^\W\d_]*[\W_]*\d[\w.-]*|[0-9a-f-]{16,}|.{0,2}")
 _LONGEST_WORD = 100
@@ -156,14 +156,16 @@ def _rows(section: Section, limit: int, count: Callable[[str], int]) -> Iterator
     while count(header) > limit // 2:
         header = header[: len(header) // 2]
     above = count(header)
-    numbered = _RANGE.match(section.location)
-    first = int(numbered.group(2)) if numbered else 1
+    found = _RANGE.match(section.location)
+    numbered = found if found and found.group(2) == "row" else None  # a table on a slide has that slide for its place
+    first = int(numbered.group(3)) if numbered else 1
     held: list[tuple[int, str]] = []
     tokens = above
 
     def piece() -> _Piece:
         begin, last = held[0][0], held[-1][0]
-        where = (f"rows {begin}–{last}" if last > begin else f"row {last}") if numbered else section.location
+        rows = f"rows {begin}–{last}" if last > begin else f"row {last}"
+        where = numbered.group(1) + rows if numbered else section.location
         return _Piece(section.headings, where, "\n".join([header, *(row for _, row in held)]), tokens, is_split=True)
 
     for number, row in enumerate(filter(str.strip, section.text.split("\n")), start=first):
@@ -227,7 +229,7 @@ def _joined_location(before: str, after: str) -> str:
     first, second = _RANGE.match(before), _RANGE.match(after)
     if before == after or not second:
         return before
-    if not first or first.group(1) != second.group(1):
+    if not first or first.group(1, 2) != second.group(1, 2):
         return before or after
-    last = second.group(3) or second.group(2)
-    return before if first.group(2) == last else f"{first.group(1)}s {first.group(2)}–{last}"
+    last = second.group(4) or second.group(3)
+    return before if first.group(3) == last else f"{first.group(1)}{first.group(2)}s {first.group(3)}–{last}"

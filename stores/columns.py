@@ -26,10 +26,12 @@ def unknown_column(expression: exp.Expr, schema: Schema, dialect: str) -> str | 
     SQLite reads a double-quoted name that is no column as a string, so such a name is never unknown there.
     """
     seen: set[int] = set()
+    outputs: dict[int, set[str] | None] = {}
+    given: dict[int, set[str]] = {}
     try:
         for scope in traverse_scope(expression):  # inner ones first; an outer one names the columns of its inner ones again
             for column in scope.columns:
-                if id(column) not in seen and (message := _message(column, scope, schema, dialect)):
+                if id(column) not in seen and (message := _message(column, scope, schema, dialect, outputs, given)):
                     return message
                 seen.add(id(column))
     except SqlglotError:  # an alias used twice and the like: the database will say it better
@@ -37,14 +39,20 @@ def unknown_column(expression: exp.Expr, schema: Schema, dialect: str) -> str | 
     return None
 
 
-def _message(column: exp.Column, scope: Scope, schema: Schema, dialect: str) -> str | None:
+def _message(
+    column: exp.Column, scope: Scope, schema: Schema, dialect: str, known: dict[int, set[str] | None], given: dict[int, set[str]]
+) -> str | None:
+    """`known` and `given` keep what was found of a source and of a scope: a long select list would be read for each column."""
     name = column.name.lower()
     if not isinstance(column.this, exp.Identifier) or name in _BUILT_IN:
         return None
-    if not column.table and ((column.this.quoted and dialect == "sqlite") or _is_alias(name, scope)):
+    if not column.table and ((column.this.quoted and dialect == "sqlite") or _is_alias(name, scope, given)):
         return None
     sources = list(_candidates(column, scope))
-    outputs = [_outputs(source, schema, dialect) for source in sources]
+    for source in sources:
+        if id(source) not in known:
+            known[id(source)] = _outputs(source, schema, dialect)
+    outputs = [known[id(source)] for source in sources]
     if not sources or any(names is None or name in names for names in outputs):
         return None
     tables = [info for source in sources if isinstance(source, exp.Table) and (info := find_table(source, schema.tables, dialect))]
@@ -66,16 +74,16 @@ def _candidates(column: exp.Column, scope: Scope) -> Iterator[object]:
         current = current.parent
 
 
-def _is_alias(name: str, scope: Scope) -> bool:
-    """Whether the name is given in a select list or to a source (PostgreSQL: the whole row)."""
+def _is_alias(name: str, scope: Scope, given: dict[int, set[str]]) -> bool:
+    """Whether the name is given in a select list or to a source (PostgreSQL: the whole row). `given` keeps them by scope."""
     current: Scope | None = scope
     while current is not None:
-        if name in (alias.lower() for alias in current.selected_sources):
+        if id(current) not in given:
+            selects = current.expression.selects if isinstance(current.expression, exp.Query) else []
+            aliases = {s.alias.lower() for s in selects if isinstance(s, exp.Alias)}
+            given[id(current)] = aliases | {alias.lower() for alias in current.selected_sources}
+        if name in given[id(current)]:
             return True
-        if isinstance(current.expression, exp.Query) and name in (n.lower() for n in current.expression.named_selects):
-            own = [s for s in current.expression.selects if s.alias_or_name.lower() == name]
-            if any(isinstance(s, exp.Alias) for s in own):
-                return True
         current = current.parent
     return False
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
+import threading
 import time
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import URL, Connection, CursorResult, Engine, create_engine, event, make_url
@@ -17,6 +20,7 @@ from sqlalchemy.pool import NullPool
 from stores import sqlite
 from stores.cells import to_value
 from stores.errors import AssistantError, DatabaseUnavailable, QueryFailed, QueryRejected, QueryTimeout
+from stores.failures import KINDS
 from stores.values import Table
 
 DIALECTS = {"sqlite": "sqlite", "postgresql": "postgres", "mysql": "mysql", "mariadb": "mysql"}
@@ -25,16 +29,17 @@ DIALECTS = {"sqlite": "sqlite", "postgresql": "postgres", "mysql": "mysql", "mar
 _DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
 Fetch = Callable[[str, float, int], Table]
 """(sql, seconds, most rows) to the rows."""
+Variables = Mapping[str, str]
+"""Session variables of PostgreSQL that hold for one query, such as the one that says who asks."""
 
 CONNECT_SECONDS = 10
 SCHEMA_SECONDS = 60.0
 VALUES_SECONDS = 300.0
+HANG_UP_SECONDS = 0.5
+"""So long after its limit a server is given up that does not stop: it looks at the time only between two steps."""
 
-_SQLITE_AWAY = ("SQLITE_CANTOPEN", "SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_IOERR", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PERM")
-_SQLITE_REFUSED = ("SQLITE_AUTH", "SQLITE_READONLY")
-_POSTGRES_AWAY = ("08", "28", "3D", "53", "57P", "58")
-_MYSQL_TIMEOUT = {1969, 3024}
-_MYSQL_AWAY = {1040, 1044, 1045, 1049, 1053, 2002, 2003, 2006, 2013}
+
+_NONE: Variables = MappingProxyType({})
 
 
 class Connections:
@@ -66,35 +71,42 @@ class Connections:
         return engine
 
     @contextmanager
-    def inspecting(self, seconds: float) -> Iterator[Connection]:
+    def inspecting(self, seconds: float, variables: Variables = _NONE) -> Iterator[Connection]:
         """A connection for reading the catalogue: it cannot write, but sees the system tables."""
         deadline = time.monotonic() + seconds
         with self._errors(seconds), self._engine.connect() as connection:
             self._limit(connection, seconds, deadline)
+            for item in variables.items():
+                connection.exec_driver_sql("SELECT pg_catalog.set_config(%s, %s, true)", item)
             yield connection
 
-    def fetch(self, sql: str, *, seconds: float, max_rows: int, may_read: sqlite.MayRead | None = None) -> Table:
-        """Run one SELECT. `may_read` (SQLite): which tables the connection itself lets through."""
-        with self.reading(seconds, may_read) as fetch:
-            return fetch(sql, seconds, max_rows)
-
     @contextmanager
-    def reading(self, seconds: float, may_read: sqlite.MayRead | None = None) -> Iterator[Fetch]:
-        """Run many SELECTs within the time; for SQLite on one connection, because opening parses the whole schema."""
+    def reading(
+        self,
+        seconds: float,
+        may_read: sqlite.MayRead | None = None,
+        cell_bytes: int = sqlite.MAX_CELL_BYTES,
+        variables: Variables = _NONE,
+    ) -> Iterator[Fetch]:
+        """Run many SELECTs within the time; for SQLite on one connection, because opening parses the whole schema.
+
+        For SQLite: `may_read`, which tables the connection lets through; `cell_bytes`, its longest cell.
+        """
         if self.dialect != "sqlite":
-            yield self._fetch_once
+            yield partial(self._fetch_once, variables)
             return
         with self.inspecting(seconds) as connection:
             sqlite.authorize(_driver(connection), may_read or (lambda _table, _view: True))
+            sqlite.limit_cells(_driver(connection), cell_bytes)
             yield partial(self._fetch_on, connection)
 
-    def _fetch_once(self, sql: str, seconds: float, max_rows: int) -> Table:
-        with self.inspecting(seconds) as connection:
+    def _fetch_once(self, variables: Variables, sql: str, seconds: float, max_rows: int) -> Table:
+        with self.inspecting(seconds, variables) as connection:
             return self._fetch_on(connection, sql, seconds, max_rows)
 
     def _fetch_on(self, connection: Connection, sql: str, seconds: float, max_rows: int) -> Table:
         deadline = time.monotonic() + seconds
-        with self._errors(seconds):
+        with self._errors(seconds), self._stopping(connection, seconds):
             if self.dialect == "sqlite":
                 sqlite.limit_time(_driver(connection), deadline)
             options = {
@@ -133,19 +145,41 @@ class Connections:
             connection.exec_driver_sql(_mysql_limit(connection, seconds))
 
     @contextmanager
+    def _stopping(self, connection: Connection, seconds: float) -> Iterator[None]:
+        """Stop what the database's own limit is too slow to stop: steps of SQLite's that are long, a server that is deaf."""
+        if self.dialect == "mysql":
+            yield
+            return
+        # The objects are taken here: a thread of its own must not use SQLAlchemy's connection.
+        driver: Any = connection.connection.driver_connection
+        local = self.dialect == "sqlite"
+        timer = threading.Timer(seconds if local else seconds + HANG_UP_SECONDS, _interrupt if local else _hang_up, args=(driver,))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+
+    @contextmanager
     def _errors(self, seconds: float) -> Iterator[None]:
+        began = time.monotonic()
         try:
             yield
         except DBAPIError as error:
-            raise self._translated(error, seconds) from error
+            late = time.monotonic() - began > seconds
+            raise self._translated(error, seconds, late=late) from error
+        except MemoryError as error:  # what SQLite says of a query with too many steps
+            raise QueryFailed("The query is too large for the database. Write a simpler one.") from error
         except sqlite3.Warning as error:  # two statements, in Python 3.11
             raise QueryRejected(f"{error} Only one SELECT is allowed.") from error
         except SQLAlchemyError as error:
             raise DatabaseUnavailable(f"The database {self} cannot be used: {error}") from error
 
-    def _translated(self, error: DBAPIError, seconds: float) -> AssistantError:
-        kind, message = _KINDS[self.dialect](error)
-        if kind is QueryTimeout:
+    def _translated(self, error: DBAPIError, seconds: float, *, late: bool) -> AssistantError:
+        kind, message = KINDS[self.dialect](error)
+        if kind is QueryTimeout or (late and error.connection_invalidated):
             return QueryTimeout(f"The query took longer than {seconds:g} seconds and was stopped. Ask for less, or raise database.timeout.")
         if kind is DatabaseUnavailable:
             return DatabaseUnavailable(f"The database {self} cannot be read: {message}. Check that it is there and not in use.")
@@ -178,6 +212,17 @@ def _driver(connection: Connection) -> sqlite3.Connection:
     return driver
 
 
+def _interrupt(driver: sqlite3.Connection) -> None:
+    with suppress(sqlite3.ProgrammingError):  # closed already
+        driver.interrupt()
+
+
+def _hang_up(driver: Any) -> None:
+    """Close the way to the server beneath the driver, which waits for an answer; the driver then finds it closed."""
+    with suppress(OSError), socket.fromfd(driver.fileno(), socket.AF_INET, socket.SOCK_STREAM) as line:
+        line.shutdown(socket.SHUT_RDWR)
+
+
 def _milliseconds(seconds: float) -> int:
     return max(1, int(seconds * 1000))  # 0 would be no limit
 
@@ -193,7 +238,19 @@ def _session(*statements: str) -> Callable[[Any, Any], None]:
     return prepare
 
 
-_POSTGRES_SESSION = _session("SET default_transaction_read_only = on", "SET standard_conforming_strings = on", "SET idle_in_transaction_session_timeout = '60s'")
+# A superuser may read the server's files and call every function: such a session goes on as a role that may only read tables.
+_LESS_THAN_SUPERUSER = """
+DO $$ BEGIN
+  IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)
+  AND EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = 'pg_read_all_data') THEN SET ROLE pg_read_all_data; END IF;
+END $$
+"""
+_POSTGRES_SESSION = _session(
+    _LESS_THAN_SUPERUSER,
+    "SET default_transaction_read_only = on",
+    "SET standard_conforming_strings = on",
+    "SET idle_in_transaction_session_timeout = '60s'",
+)
 _MYSQL_SESSION = _session("SET SESSION TRANSACTION READ ONLY")
 
 
@@ -201,41 +258,3 @@ def _mysql_limit(connection: Connection, seconds: float) -> str:
     if getattr(connection.dialect, "is_mariadb", False):
         return f"SET SESSION max_statement_time = {max(seconds, 0.001):.3f}"
     return f"SET SESSION max_execution_time = {_milliseconds(seconds)}"
-
-
-_Kind = tuple[type[AssistantError], str]
-
-
-def _sqlite_kind(error: DBAPIError) -> _Kind:
-    name = getattr(error.orig, "sqlite_errorname", "") or ""
-    if name == "SQLITE_INTERRUPT":
-        return QueryTimeout, ""
-    if name.startswith(_SQLITE_AWAY):
-        return DatabaseUnavailable, str(error.orig)
-    return (QueryRejected if name.startswith(_SQLITE_REFUSED) else QueryFailed), str(error.orig)
-
-
-def _postgres_kind(error: DBAPIError) -> _Kind:
-    state = getattr(error.orig, "sqlstate", None)
-    diagnosis = getattr(error.orig, "diag", None)
-    message = getattr(diagnosis, "message_primary", None) or str(error.orig).strip()
-    if hint := getattr(diagnosis, "message_hint", None):
-        message = f"{message}. {hint}"
-    if state == "57014":
-        return QueryTimeout, message
-    if state is None or error.connection_invalidated or state.startswith(_POSTGRES_AWAY):
-        return DatabaseUnavailable, message
-    return (QueryRejected if state == "25006" else QueryFailed), message
-
-
-def _mysql_kind(error: DBAPIError) -> _Kind:
-    arguments = getattr(error.orig, "args", ())
-    code, message = (arguments[0], str(arguments[-1])) if arguments else (0, str(error.orig))
-    if code in _MYSQL_TIMEOUT:
-        return QueryTimeout, message
-    if code in _MYSQL_AWAY or error.connection_invalidated:
-        return DatabaseUnavailable, message
-    return (QueryRejected if code == 1792 else QueryFailed), message
-
-
-_KINDS: dict[str, Callable[[DBAPIError], _Kind]] = {"sqlite": _sqlite_kind, "postgres": _postgres_kind, "mysql": _mysql_kind}

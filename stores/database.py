@@ -9,10 +9,10 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from stores import guard, introspect, sqlite
+from stores import bounds, guard, introspect, sqlite
 from stores.cells import cut
 from stores.connections import SCHEMA_SECONDS, Connections, Fetch
-from stores.errors import QueryRejected, QueryTimeout
+from stores.errors import DatabaseUnavailable, QueryRejected, QueryTimeout
 from stores.explain import explain
 from stores.formatting import formatted
 from stores.introspect import Structure, quote
@@ -39,7 +39,9 @@ class Database:
     """One SQLAlchemy URL (SQLite, PostgreSQL, MySQL, MariaDB), read-only. Thread-safe.
 
     `tables` are the only ones that may be seen (None: all). `scopes` says which rows of a table a user sees, as a
-    condition with `:user`; see `stores.scopes`. Raises `DatabaseUnavailable` for a URL that cannot be used.
+    condition with `:user`; the values of `masked` columns ("table.column") nobody sees; see `stores.scopes`. With
+    `user_variable` PostgreSQL's own row security limits the rows: each query runs with that session variable set to the
+    user. Raises `DatabaseUnavailable` for a URL that cannot be used.
     """
 
     def __init__(
@@ -50,6 +52,8 @@ class Database:
         timeout: float = 15.0,
         tables: Sequence[str] | None = None,
         scopes: Mapping[str, str] | None = None,
+        masked: Sequence[str] = (),
+        user_variable: str | None = None,
     ) -> None:
         self._connections = Connections(url)
         self.dialect = self._connections.dialect
@@ -57,6 +61,8 @@ class Database:
         self.timeout = timeout
         self._named = None if tables is None else {name.lower() for name in tables}
         self._conditions = dict(scopes or {})
+        self._masked = tuple(masked)
+        self._user_variable = user_variable
         self._lock = threading.Lock()
         self._cached: _Cached | None = None
         self._words = Words()
@@ -71,12 +77,12 @@ class Database:
     def check(self, sql: str, *, user: str | None = None) -> str:
         """The query as it will run: without comments, limited to the user's rows. Raises `QueryRejected`."""
         structure, scopes, schema = self._read()
-        text = guard.check(sql, schema, self.dialect, default_schema=structure.default_schema)
+        text = guard.check(sql, schema, self.dialect, default_schema=structure.default_schema, functions=structure.functions)
         return text if scopes is None else scopes.rewrite(text, user)
 
     def run(self, sql: str, *, user: str | None = None) -> Table:
         """The rows of a query that passes `check`. Raises `QueryRejected`, `QueryFailed`, `QueryTimeout`."""
-        return self._run_checked(self.check(sql, user=user), self.timeout, self.max_rows)
+        return self._run_checked(self.check(sql, user=user), self.timeout, self.max_rows, user)
 
     def mend(self, sql: str) -> str | None:
         """The query with misplaced columns put right, or None where that is not certain; see `stores.mend`."""
@@ -89,8 +95,10 @@ class Database:
     def explain(self, sql: str) -> str:
         """What a query does, in plain words and without a model; see `stores.explain`. Raises `QueryRejected`."""
         _, scopes, schema = self._read()
-        limits = "" if scopes is None else " Only rows that the user who asks may see are read."
-        return explain(sql, schema) + limits
+        said = explain(sql, schema)
+        if scopes and scopes.by_user:
+            said += " Only rows that the user who asks may see are read."
+        return f"{said} Masked columns come out empty." if self._masked else said
 
     def find_values(self, question: str, *, user: str | None = None) -> list[ValueMatch]:
         """Words of the question that stand as values in the data this user may see, longest first; see `stores.words`."""
@@ -98,19 +106,24 @@ class Database:
 
         @contextmanager
         def reading() -> Iterator[Fetch]:
-            with self._connections.reading(self._words.build_seconds) as fetch:
-                yield fetch if scopes is None else lambda sql, seconds, rows: fetch(scopes.rewrite(sql, user), seconds, rows)
+            with self._connections.reading(self._words.build_seconds, variables=self._variables(user)) as fetch:
+                yield _limited(fetch, scopes, user)
 
-        key = (user if scopes else None, schema.fingerprint, self._connections.revision())
+        key = (user if scopes and scopes.by_user else None, schema.fingerprint, self._connections.revision())
         return self._words.find(question, schema, reading, key=key)
 
     def close(self) -> None:
         """Close the connections."""
         self._connections.dispose()
 
-    def _run_checked(self, sql: str, seconds: float, max_rows: int) -> Table:
+    def _run_checked(self, sql: str, seconds: float, max_rows: int, user: str | None = None) -> Table:
         """Run text below the guard, on a connection that cannot write. The tests try to break this one, too."""
-        return self._connections.fetch(sql, seconds=seconds, max_rows=max_rows, may_read=self._may_read())
+        cells = bounds.most_cell_bytes(sql, self.dialect)
+        with self._connections.reading(seconds, self._may_read(), cells, self._variables(user)) as fetch:
+            return fetch(sql, seconds, max_rows)
+
+    def _variables(self, user: str | None) -> dict[str, str]:
+        return {self._user_variable: user or ""} if self._user_variable else {}
 
     def _may_read(self) -> sqlite.MayRead | None:
         """For SQLite's own check: hidden tables are readable only through a view, or on the way to a scope."""
@@ -140,23 +153,28 @@ class Database:
             structure = introspect.read_structure(connection, self.dialect)
         if previous and self.dialect != "sqlite" and previous[1] == structure:
             return previous[1:]  # only the time has passed: a prompt made from the schema stays the same
-        scopes = Scopes(self._conditions, structure, self.dialect) if self._conditions else None
+        # A secured table gives the user's own rows by itself; keys carry that on to its children as they carry a scope.
+        conditions = self._conditions | dict.fromkeys(structure.secured - self._conditions.keys(), "TRUE") if self._user_variable else self._conditions
+        if self._user_variable and not structure.secured:
+            raise DatabaseUnavailable("No table has row security for this role. Connect as another role, or leave out database.user_variable.")
+        scopes = Scopes(conditions, structure, self.dialect, self._masked) if conditions or self._masked else None
         closed = scopes.closed if scopes else frozenset()
         tables = tuple(t for t in structure.tables if self._shows(t.name.lower()) and t.name.lower() not in closed)
         names = {t.name.lower() for t in tables}
         tables = tuple(replace(t, columns=tuple(_without_hidden_target(c, names) for c in t.columns)) for t in tables)
         print_of = introspect.fingerprint(tables)
-        if scopes is None:
-            tables = self._profiled(tables)
+        if scopes is None or not scopes.by_user:
+            tables = self._profiled(tables, scopes)
         return structure, scopes, Schema(self.dialect, tables, print_of)
 
     def _shows(self, name: str) -> bool:
         return self._named is None or name in self._named
 
-    def _profiled(self, tables: tuple[TableInfo, ...]) -> tuple[TableInfo, ...]:
-        """The tables with sample rows and counts, as far as the time allows."""
+    def _profiled(self, tables: tuple[TableInfo, ...], scopes: Scopes | None) -> tuple[TableInfo, ...]:
+        """The tables with sample rows and counts, as far as the time allows; masked columns are as empty as in a query."""
         deadline = time.monotonic() + PROFILE_SECONDS
-        with self._connections.reading(PROFILE_SECONDS) as fetch:
+        with self._connections.reading(PROFILE_SECONDS) as unlimited:
+            fetch = _limited(unlimited, scopes, None)
             sampled = [replace(t, sample_rows=self._sample(t, fetch, deadline)) for t in tables]
             sampled = [replace(t, columns=tuple(self._with_values(t, c, fetch, deadline) for c in t.columns)) for t in sampled]
             return tuple(replace(t, row_count=self._count(t, fetch, deadline)) for t in sampled)
@@ -179,6 +197,11 @@ class Database:
     def _count(self, table: TableInfo, fetch: Fetch, deadline: float) -> int | None:
         found = _within(deadline, fetch, f"SELECT COUNT(*) FROM {quote(table.name, self.dialect)}")
         return int(found[0][0] or 0) if found else None
+
+
+def _limited(fetch: Fetch, scopes: Scopes | None, user: str | None) -> Fetch:
+    """The same, of what the user may see."""
+    return fetch if scopes is None else lambda sql, seconds, rows: fetch(scopes.rewrite(sql, user), seconds, rows)
 
 
 def _within(deadline: float, fetch: Fetch, sql: str, rows: int = SAMPLE_ROWS) -> tuple[tuple[Value, ...], ...]:

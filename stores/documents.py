@@ -21,13 +21,16 @@ from stores.folders import resolve
 from stores.fusion import ranked, scaled, weighted, without_repeats
 from stores.ingestion import Ingestion, Limits, discard
 from stores.registry import EVERYBODY, Registry
-from stores.values import Document, Embed, IngestProgress, IngestReport, Passage
+from stores.values import Document, Embed, IngestProgress, IngestReport, Passage, Rerank
 from stores.vectors import Collection
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
 
-Mode = Literal["hybrid", "dense", "keyword"]
+Mode = Literal["reranked", "hybrid", "dense", "keyword"]
+RERANKED = 10
+"""Passages that are looked at again, word by word. Of 500 SQuAD questions 0.868 had the right passage first without it, 0.898 with it;
+16 or 40 passages gave no more."""
 
 
 class Documents:
@@ -39,14 +42,21 @@ class Documents:
         client: ClientAPI,
         embed: Embed,
         *,
+        rerank: Rerank | None = None,
         max_megabytes: float = 50.0,
         max_pages: int = 2000,
         chunk_tokens: int = 220,
         candidates: int = 60,
         longest_query: int = 4000,
+        max_seconds: float = 600.0,
+        max_memory_megabytes: float = 2000.0,
+        ocr: bool = True,
     ) -> None:
         self._embed = embed
-        self._limits = Limits(max_megabytes, max_pages, chunk_tokens)
+        self._rerank = rerank
+        self._limits = Limits(
+            max_megabytes, max_pages, chunk_tokens, max_seconds=max_seconds, max_memory_megabytes=max_memory_megabytes, ocr=ocr
+        )
         self._candidates = candidates
         self._longest_query = longest_query
         self._writing = threading.Lock()
@@ -118,8 +128,8 @@ class Documents:
 
     # Finding
 
-    def search(self, query: str, *, user: str = "local", k: int = 5, mode: Mode = "hybrid") -> list[Passage]:
-        """The `k` passages that answer a query best, among those for everybody and the user's own."""
+    def search(self, query: str, *, user: str = "local", k: int = 5, mode: Mode = "reranked") -> list[Passage]:
+        """The `k` passages that answer a query best, among those for everybody and the user's own; `score` is 0 to 1."""
         query = query[: self._longest_query].strip()
         if not query or k < 1:
             return []
@@ -133,6 +143,8 @@ class Documents:
         chunks = passages.chunks_by_id(self._registry, list(near | words), user=user)
         similarity = {key: float(chunk.vector @ vector) for key, chunk in chunks.items()}
         scores = self._scores(mode, {key: score for key, score in words.items() if key in chunks}, similarity)
+        if mode == "reranked" and self._rerank:
+            scores = self._reranked(query, scores, {key: chunk.text for key, chunk in chunks.items()})
         best = without_repeats((chunks[key] for key in ranked(scores)), lambda chunk: chunk.text)[:k]
         return [chunk.passage(score=scores[chunk.id], similarity=similarity[chunk.id]) for chunk in best]
 
@@ -143,6 +155,15 @@ class Documents:
         # On Cranfield this gave nDCG@10 0.543 and reciprocal rank fusion (k=60) 0.531; on CACM 0.539 and 0.527.
         positive = {key: max(0.0, cosine) for key, cosine in similarity.items()}
         return positive if mode == "dense" else weighted([(scaled(positive), 0.5), (scaled(words), 0.5)])
+
+    def _reranked(self, query: str, scores: dict[str, float], texts: dict[str, str]) -> dict[str, float]:
+        """The first few weighed again by their single words; the others stay behind them, in their order."""
+        assert self._rerank
+        first = ranked(scores)[:RERANKED]
+        words = dict(zip(first, self._rerank(query, [texts[key] for key in first]), strict=True))
+        again = weighted([(scaled({key: scores[key] for key in first}), 0.5), (scaled(words), 0.5)])
+        least = min(again.values(), default=0.0)
+        return {key: again.get(key, score * least) for key, score in scores.items()}
 
     def neighbours(self, passage_id: str, *, user: str = "local") -> list[Passage]:
         """The passages before and after one in its document."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stores.parsers import EXTENSIONS, shown
+from stores.parsers import EXTENSIONS, shown, why_not_read
 from stores.values import Refusal
 
 
@@ -78,7 +78,7 @@ def _file(path: Path, name: str, found: os.stat_result) -> File | Refusal:
     if not stat.S_ISREG(found.st_mode):
         return Refusal(str(path), "not a regular file")
     if path.suffix.lower() not in EXTENSIONS:
-        return Refusal(str(path), f"a type that is not read: {shown(path.suffix) or 'no ending'}")
+        return Refusal(str(path), why_not_read(path.suffix))
     try:
         str(path).encode()
     except UnicodeEncodeError:

@@ -10,7 +10,7 @@ from stores.sqlite import DENIED_FUNCTIONS as _SQLITE_DENIED
 
 _SQLITE = """
 acosh asinh atanh bm25 ceil changes char cume_dist date datetime degrees fts5 glob highlight hex iif instr json json_array
-json_array_length json_each json_extract json_group_array json_group_object json_insert json_object json_patch json_quote
+json_array_length json_each json_extract json_group_array json_group_object json_insert json_object json_quote
 json_remove json_replace json_set json_tree json_type json_valid jsonb julianday like likelihood likely log10 log2 lower ltrim
 match matchinfo mod nth_value ntile nullif octet_length offsets percent_rank pi pow printf format quote radians random rank
 replace round rtrim sign snippet soundex sqlite_version strftime string_agg substr substring subtype time timediff total trim
@@ -42,7 +42,7 @@ rpad rtrim scale set_byte setweight sha224 sha256 sha384 sha512 show_trgm sign s
 starts_with statement_timestamp stddev stddev_pop stddev_samp string_agg string_to_array string_to_table strip strpos
 strict_word_similarity substr substring sum tan tand tanh text timeofday timezone to_ascii to_char to_date to_hex to_json to_jsonb
 to_number to_timestamp to_tsquery to_tsvector transaction_timestamp translate trim trim_array trim_scale trunc ts_headline ts_rank
-ts_rank_cd tsvector_to_array txid_current unaccent unistr unnest upper upper_inc upper_inf var_pop var_samp variance version
+ts_rank_cd tsvector_to_array unaccent unistr unnest upper upper_inc upper_inf var_pop var_samp variance version
 websearch_to_tsquery width width_bucket word_similarity dmetaphone cosd acosd asind atand atan2d cotd daterange int4range int8range
 numrange tsrange tstzrange
 """

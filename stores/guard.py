@@ -7,6 +7,7 @@ wrong and leaves to the database what it is not sure of.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Set
 from itertools import pairwise
 
 from sqlglot import exp, tokenize
@@ -14,6 +15,7 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ParseError, SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
+from stores.bounds import check_growth
 from stores.columns import unknown_column
 from stores.errors import QueryRejected
 from stores.functions import is_allowed, is_denied
@@ -28,22 +30,34 @@ _FORBIDDEN: tuple[type[exp.Expr], ...] = (
     exp.DDL, exp.DML, exp.Command, exp.Create, exp.Drop, exp.Alter, exp.Merge, exp.Copy, exp.LoadData, exp.Set, exp.Use,
     exp.Transaction, exp.Commit, exp.Rollback, exp.Kill, exp.Pragma, exp.Attach, exp.Detach, exp.Analyze, exp.Describe,
     exp.Show, exp.Cache, exp.Uncache, exp.Refresh, exp.TruncateTable, exp.Comment, exp.Grant, exp.Revoke, exp.Execute,
-    exp.Into, exp.Lock, exp.Hint, exp.Returning, exp.Directory, exp.NextValueFor,
+    exp.Into, exp.Lock, exp.Hint, exp.Returning, exp.Directory, exp.NextValueFor, exp.ObjectIdentifier, exp.Operator,
 )  # fmt: skip
 _BOUND = (exp.Placeholder, exp.Parameter, exp.SessionParameter, exp.PropertyEQ)
 _QUERIES = (exp.Select, exp.SetOperation, exp.Subquery)
 _MAX_NAMED = 30
 
 
-def check(sql: str, schema: Schema, dialect: str, *, default_schema: str | None = None, max_characters: int = MAX_CHARACTERS) -> str:
+def check(
+    sql: str,
+    schema: Schema,
+    dialect: str,
+    *,
+    default_schema: str | None = None,
+    functions: Set[str] = frozenset(),
+    max_characters: int = MAX_CHARACTERS,
+) -> str:
     """The query without its comments and last semicolon. Raises `QueryRejected` for anything but one reading statement.
 
-    `default_schema` is the one whose name may stand before a table ("main", "public").
+    `default_schema` is the one whose name may stand before a table ("main", "public"). `functions` are those that
+    somebody has defined in the database, in lower case: nobody knows what they do.
     """
-    text, expression = parse(sql, dialect, max_characters=max_characters)
+    text, expression = parse(sql, dialect, functions=functions, max_characters=max_characters)
     try:
         for node in expression.walk():
             _check_node(node, dialect)
+            check_growth(node)
+            if functions and isinstance(node, (exp.Column, exp.Dot)):
+                _check_attribute(node, schema, functions)
             if isinstance(node, exp.Table):
                 _check_table(node, schema, dialect, default_schema)
         message = unknown_column(expression, schema, dialect)
@@ -54,14 +68,16 @@ def check(sql: str, schema: Schema, dialect: str, *, default_schema: str | None 
     return text
 
 
-def parse(sql: str, dialect: str, *, max_characters: int = MAX_CHARACTERS) -> tuple[str, exp.Expr]:
+def parse(
+    sql: str, dialect: str, *, functions: Set[str] = frozenset(), max_characters: int = MAX_CHARACTERS
+) -> tuple[str, exp.Expr]:
     """The text that will run, and what it means. Raises `QueryRejected` where it is not one query."""
     if len(sql) > max_characters:
         raise QueryRejected(f"The query is longer than {max_characters} characters. Write a shorter one.")
     if "\0" in sql or any("\ud800" <= c <= "\udfff" for c in sql):
         raise QueryRejected("The query holds characters that no query needs. Write plain text.")
     try:
-        tokens = _tokens(sql, dialect)
+        tokens = _tokens(sql, dialect, functions)
         text = _without_comments(sql, tokens)
         found = Dialect.get_or_raise(dialect).parser().parse(tokens, text)
     except ParseError as error:
@@ -75,7 +91,7 @@ def parse(sql: str, dialect: str, *, max_characters: int = MAX_CHARACTERS) -> tu
     return text, found[0]
 
 
-def _tokens(sql: str, dialect: str) -> list[Token]:
+def _tokens(sql: str, dialect: str, functions: Set[str]) -> list[Token]:
     """The words of one statement that begins like a query, without the last semicolon."""
     tokens = tokenize(sql, dialect=dialect)
     while tokens and tokens[-1].token_type == TokenType.SEMICOLON:
@@ -87,8 +103,12 @@ def _tokens(sql: str, dialect: str) -> list[Token]:
     if tokens[0].token_type not in _STARTS:
         raise QueryRejected(f"{tokens[0].text.upper()[:20]} is not allowed. {ONLY}")
     for name, following in pairwise(tokens):
-        if following.token_type == TokenType.L_PAREN and is_denied(name.text, dialect):
+        called = following.token_type == TokenType.L_PAREN
+        if (called and is_denied(name.text, dialect)) or ((called or not name.text.isidentifier()) and name.text.lower() in functions):
             raise QueryRejected(f"The function {name.text} is not allowed: it does more than compute a value from the data.")
+        if name.token_type == TokenType.BYTE_STRING and following.token_type == TokenType.STRING:
+            # PostgreSQL reads on by the rules of E'…', the parser does not: they would not agree where the text ends.
+            raise QueryRejected("Two texts stand side by side. Join them with ||.")
     return tokens
 
 
@@ -112,6 +132,15 @@ def _check_node(node: exp.Expr, dialect: str) -> None:
         raise QueryRejected(f"{node.sql(dialect)[:60]} is not allowed. Use the ordinary functions of {dialect}.")
     if isinstance(node, exp.In) and node.args.get("field") is not None:  # SQLite: "x IN table" reads the table
         raise QueryRejected("IN needs parentheses: write IN (SELECT …) or IN (value, …).")
+
+
+def _check_attribute(node: exp.Column | exp.Dot, schema: Schema, functions: Set[str]) -> None:
+    """Refuse a function that is written like a column of the row, as PostgreSQL allows: `o.total`, `(o).total`."""
+    last = node.expression if isinstance(node, exp.Dot) else node.this
+    if not isinstance(last, exp.Identifier) or last.name.lower() not in functions:
+        return
+    if not any(c.name.lower() == last.name.lower() for t in schema.tables for c in t.columns):
+        raise QueryRejected(f"{last.name} is not allowed: it does more than compute a value from the data.")
 
 
 def _check_table(table: exp.Table, schema: Schema, dialect: str, default_schema: str | None) -> None:

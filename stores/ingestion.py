@@ -15,7 +15,8 @@ import numpy as np
 from stores.chunks import Chunk, split
 from stores.errors import DocumentUnreadable
 from stores.folders import File, find_files, is_gone
-from stores.parsers import parse, read_bytes, shown
+from stores.parsers import read_bytes, shown
+from stores.reading import Reader
 from stores.registry import Draft, Entry, Registry
 from stores.values import Embed, IngestProgress, IngestReport, Refusal
 from stores.vectors import Collection
@@ -35,6 +36,9 @@ class Limits:
     max_pages: int = 2000
     chunk_tokens: int = 220
     batch: int = 256
+    max_seconds: float = 600.0
+    max_memory_megabytes: float = 2000.0
+    ocr: bool = True
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,13 @@ class Ingestion:
     _relocated: list[Entry] = field(default_factory=list)
     _newly_refused: list[tuple[str, str, int, int, str]] = field(default_factory=list)
     _started: float = field(default_factory=time.monotonic)
+    _reader: Reader = field(init=False)
+
+    def __post_init__(self) -> None:
+        limits = self.limits
+        self._reader = Reader(
+            max_pages=limits.max_pages, max_seconds=limits.max_seconds, max_memory_megabytes=limits.max_memory_megabytes, ocr=limits.ocr
+        )
 
     def run(self, roots: Sequence[tuple[str, str]], *, remove_missing: bool = False) -> IngestReport:
         """Reads what lies under the roots, each a (path, user); removes what no longer does, where asked to."""
@@ -94,13 +105,14 @@ class Ingestion:
         present = [(path, user) for path, user in roots if not remove_missing or is_gone(Path(path)) or Path(path).exists()]
         work = [(file, user) for path, user in present for file in self._files(path, user, seen)]
         known = {user: _Known(self.registry, user) for user in {user for _, user in roots}}
-        for done, (file, user) in enumerate(work):
-            self._tell(done, len(work), file.path)
-            if self._is_cancelled():
-                return self._end()
-            self._take(file, user, known[user])
-            if sum(len(read.chunks) for read in self._waiting) >= self.limits.batch and not self._flush():
-                return self._end()
+        with self._reader:
+            for done, (file, user) in enumerate(work):
+                self._tell(done, len(work), file.path)
+                if self._is_cancelled():
+                    return self._end()
+                self._take(file, user, known[user])
+                if sum(len(read.chunks) for read in self._waiting) >= self.limits.batch and not self._flush():
+                    return self._end()
         if self._flush():
             self._note()
             if remove_missing:
@@ -160,11 +172,13 @@ class Ingestion:
             else:
                 self._read(file, user, data, sha256, entry)
         except DocumentUnreadable as error:
+            if self._is_cancelled():  # perhaps in the middle of this file
+                return
             self._newly_refused.append((file.path, user, file.size, file.mtime_ns, str(error)))
             self.refused.append(Refusal(file.path, str(error)))
 
     def _read(self, file: File, user: str, data: bytes, sha256: str, replaces: Entry | None) -> None:
-        sections = parse(data, file.path, max_pages=self.limits.max_pages)
+        sections = self._reader.parse(data, Path(file.path).name, cancelled=self._is_cancelled)
         count_tokens = getattr(self.embed, "count_tokens", None)
         chunks = split(sections, name=file.name, chunk_tokens=self.limits.chunk_tokens, count_tokens=count_tokens)
         entry = Entry(str(uuid.uuid4()), file.name, file.path, user, file.size, file.mtime_ns, sha256)

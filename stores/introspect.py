@@ -26,11 +26,24 @@ _POSTGRES_CHILDREN = """
 SELECT c.relname, p.relname, c.relispartition FROM pg_catalog.pg_inherits i
 JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid JOIN pg_catalog.pg_class p ON p.oid = i.inhparent
 """
+# What somebody has defined here may do anything, also under the name of a built-in function; except what is immutable,
+# which by its declaration only computes, and what belongs to an extension, which is known by name.
+_POSTGRES_OWN = """
+WITH own AS (
+  SELECT p.oid, p.proname FROM pg_catalog.pg_proc p
+  WHERE p.provolatile <> 'i' AND p.pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+  AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'))
+SELECT proname FROM own UNION SELECT o.oprname FROM pg_catalog.pg_operator o JOIN own ON own.oid = o.oprcode
+"""
+_POSTGRES_SECURED = """
+SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') AND pg_catalog.row_security_active(c.oid)
+"""
 
 
 @dataclass(frozen=True)
 class ForeignKey:
-    """`columns` of `table` name a row of `target` by its `target_columns`."""
+    """`columns` of `table` name a row of `target` by its `target_columns` (empty where the target has no such key)."""
 
     table: str
     columns: tuple[str, ...]
@@ -43,7 +56,9 @@ class Structure:
     """All tables, without their rows.
 
     `views` maps a view to its definition (None where the database does not give it); `derived` maps a table that shows
-    rows of others under another name (full-text index, inheritance child) to those others (None: unknown).
+    rows of others under another name (full-text index, inheritance child) to those others (None: unknown). `functions`
+    are the functions and operators that somebody has defined in the database, in lower case; `secured` are the tables
+    whose rows PostgreSQL itself limits for this role (row security).
     """
 
     tables: tuple[TableInfo, ...]
@@ -51,6 +66,8 @@ class Structure:
     views: Mapping[str, str | None] = field(default_factory=dict)
     derived: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
     default_schema: str | None = None
+    functions: frozenset[str] = frozenset()
+    secured: frozenset[str] = frozenset()
 
     @property
     def fingerprint(self) -> str:
@@ -95,7 +112,7 @@ def _sqlite_structure(connection: Connection) -> Structure:
         if kind == "table":
             keys += _sqlite_keys(connection, name, names)
     filled = [key if all(key.target_columns) else replace(key, target_columns=_primary(columns[key.target])) for key in keys]
-    filled = [key for key in filled if len(key.columns) == len(key.target_columns)]
+    filled = [key if len(key.columns) == len(key.target_columns) else replace(key, target_columns=()) for key in filled]
     tables = tuple(
         TableInfo(name, tuple(_sqlite_column(row, name, filled) for row in columns[name])) for name, _, _ in objects if columns[name]
     )
@@ -141,7 +158,7 @@ def _sqlite_column(row: Any, table: str, keys: Sequence[ForeignKey]) -> ColumnIn
 
 def _reference(table: str, column: str, keys: Sequence[ForeignKey]) -> str | None:
     for key in keys:
-        if key.table == table:
+        if key.table == table and key.target_columns:
             for own, other in zip(key.columns, key.target_columns, strict=True):
                 if own.lower() == column.lower():
                     return f"{key.target}.{other}"
@@ -182,7 +199,13 @@ def _inspected_structure(connection: Connection, dialect: str) -> Structure:
     )
     views = [*inspector.get_view_names(), *(inspector.get_materialized_view_names() if dialect == "postgres" else ())]
     return Structure(
-        tables, tuple(keys), {name: _definition(inspector, name) for name in views}, derived, inspector.default_schema_name
+        tables,
+        tuple(keys),
+        {name: _definition(inspector, name) for name in views},
+        derived,
+        inspector.default_schema_name,
+        frozenset(map(str.lower, _names(connection, _POSTGRES_OWN))) if dialect == "postgres" else frozenset(),
+        frozenset(_names(connection, _POSTGRES_SECURED)) & {t.name for t in tables} if dialect == "postgres" else frozenset(),
     )
 
 
@@ -194,6 +217,10 @@ def _type(kind: Any, connection: Connection) -> str:
 def _definition(inspector: Any, view: str) -> str | None:
     found = inspector.get_view_definition(view)
     return str(found) if found else None
+
+
+def _names(connection: Connection, sql: str) -> list[str]:
+    return [str(name) for (name,) in connection.exec_driver_sql(sql)]
 
 
 def _children(connection: Connection) -> tuple[set[str], dict[str, tuple[str, ...] | None]]:

@@ -8,6 +8,8 @@ from sqlglot import exp
 
 from stores.values import TableInfo
 
+_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+
 
 def cte_of(table: exp.Table, dialect: str) -> exp.CTE | None:
     """The CTE that a table reference means, or None where it means a table of the database.
@@ -40,10 +42,13 @@ def _visible(found: exp.With, inside: exp.CTE | None, dialect: str) -> list[exp.
 
 
 def folded(identifier: exp.Identifier, dialect: str) -> str:
-    """The name as the database compares it."""
+    """The name as the database compares it: only A to Z have a lower case there.
+
+    To Python the Kelvin sign is a capital k: a CTE named with it would pass for the table, which it does not hide.
+    """
     if dialect == "postgres" and identifier.quoted:
         return identifier.name
-    return identifier.name.lower()
+    return identifier.name.translate(_LOWER)
 
 
 def find_table(table: exp.Table, tables: Iterable[TableInfo], dialect: str) -> TableInfo | None:

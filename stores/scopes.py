@@ -1,24 +1,26 @@
-"""Limits a query to the rows that its user may see, by rewriting it.
+"""Limits a query to the rows and columns that its user may see, by rewriting it.
 
 A scope is a condition on one table, with `:user`. Each reference to the table becomes `(SELECT * FROM table WHERE
 condition)`. A table without a scope whose foreign key leads to a scoped one, directly or through others, is limited
 through that key; where several keys lead there by the shortest way, all must point to visible rows. A table from which
-no key leads to a scope is public: give it a scope of its own if it is not. Views, full-text indexes and inheritance
-children are refused unless their definition shows that they touch nothing limited.
+no key leads to a scope is public: give it a scope of its own if it is not. A masked column is NULL in that subquery,
+whatever the query does with it. Views, full-text indexes and inheritance children are refused unless their definition
+shows that they touch nothing limited.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
 from stores import guard
 from stores.errors import DatabaseUnavailable, QueryRejected
-from stores.introspect import ForeignKey, Structure
+from stores.introspect import Structure
 from stores.names import cte_of, find_table
+from stores.reach import closed_tables, distances
 from stores.values import TableInfo
 
 UNKNOWN_USERS = frozenset({None, "", "local"})
@@ -32,20 +34,48 @@ _TRUSTED = "trusted"  # marks the references that the rewriting itself writes
 
 
 class Scopes:
-    """The limits of one database. Raises `DatabaseUnavailable` for a scope that does not fit it: nothing is read then."""
+    """The limits of one database: conditions by table, and columns ("table.column") that nobody sees.
 
-    def __init__(self, conditions: Mapping[str, str], structure: Structure, dialect: str) -> None:
+    Raises `DatabaseUnavailable` for a limit that does not fit the database: nothing is read then.
+    """
+
+    def __init__(self, conditions: Mapping[str, str], structure: Structure, dialect: str, masked: Sequence[str] = ()) -> None:
         self._structure = structure
         self._dialect = dialect
         self._conditions: dict[str, exp.Expr] = {}
         for name, condition in conditions.items():
-            info = next((t for t in structure.tables if t.name.lower() == name.lower()), None)
+            info = self._table(name)
             if info is None:
                 raise DatabaseUnavailable(f"The scope of {name!r} names no table of the database. Correct the setting database.scopes.")
             self._conditions[info.name] = self._parsed(name, condition)
-        self._distance = _distances(set(self._conditions), structure.foreign_keys)
-        self.limited = frozenset(name.lower() for name in self._distance)
-        self.closed = self._unsafe_tables()
+        self._masked: dict[str, set[str]] = {}
+        for name in masked:
+            self._mask(name)
+        self._distance = distances(self._conditions.keys(), structure.foreign_keys)
+        self.limited = frozenset(name.lower() for name in self._distance.keys() | self._masked.keys())
+        self.closed = closed_tables(structure, self.limited, dialect)
+
+    @property
+    def by_user(self) -> bool:
+        """Whether what is seen depends on who asks."""
+        return bool(self._conditions)
+
+    def hides(self, table: str, column: str) -> bool:
+        """Whether the column is masked."""
+        return column in self._masked.get(table, ())
+
+    def _table(self, name: str) -> TableInfo | None:
+        """The table of that spelling, else of that name in another case."""
+        found = [t for t in self._structure.tables if t.name.lower() == name.lower()]
+        return next((t for t in found if t.name == name), found[0] if found else None)
+
+    def _mask(self, name: str) -> None:
+        table, _, column = name.rpartition(".")
+        info = self._table(table)
+        found = [c.name for c in info.columns if c.name.lower() == column.lower()] if info else []
+        if info is None or not found:
+            raise DatabaseUnavailable(f"{name!r} names no column of the database. Write it as table.column in the setting database.masked.")
+        self._masked.setdefault(info.name, set()).update(found)
 
     def rewrite(self, sql: str, user: str | None) -> str:
         """The query with every limited table replaced by the user's rows of it."""
@@ -58,7 +88,7 @@ class Scopes:
                 continue  # a function, or what the guard will refuse
             if info.name.lower() in self.closed:
                 raise QueryRejected(f"{info.name} is not available: it may show rows of others. Use the tables themselves.")
-            if info.name in self._distance:
+            if info.name.lower() in self.limited:
                 reference.replace(self._limited(reference, info, known))
         self._verify(expression)
         for column in expression.find_all(exp.Column):
@@ -80,8 +110,10 @@ class Scopes:
         if other:
             raise QueryRejected(f"{other[0].upper()} at {info.name} is not allowed here. Name the table alone.")
         alias = reference.args.get("alias") or exp.TableAlias(this=reference.this.copy())
+        rows = self._own_rows(info.name, user, self._shown(info))
         return exp.Subquery(
-            this=self._fenced(self._own_rows(info.name, user)),
+            # A table that is only masked has no rows to keep a condition from, and its indexes stay of use.
+            this=self._fenced(rows) if info.name in self._distance else rows,
             alias=alias.copy(),
             # Moved, not copied: what is joined here may be limited, too.
             joins=reference.args.get("joins"),
@@ -94,11 +126,22 @@ class Scopes:
             return select.offset(0, copy=False)
         return select.limit(-1 if self._dialect == "sqlite" else 2**64 - 1, copy=False)
 
-    def _own_rows(self, name: str, user: str | None, columns: tuple[str, ...] = ()) -> exp.Select:
+    def _shown(self, info: TableInfo) -> list[exp.Expr]:
+        """The columns of a reference, with NULL for each masked one; the CASE keeps its type."""
+        if info.name not in self._masked:
+            return [exp.Star()]
+        never = exp.EQ(this=exp.Literal.number(1), expression=exp.Literal.number(0))
+        return [
+            exp.alias_(exp.Case(ifs=[exp.If(this=never.copy(), true=_identifier(c.name))]), c.name, quoted=True)
+            if self.hides(info.name, c.name)
+            else _identifier(c.name)
+            for c in info.columns
+        ]
+
+    def _own_rows(self, name: str, user: str | None, selected: Sequence[exp.Expr]) -> exp.Select:
         """SELECT of the user's rows. The table carries its schema, so that no CTE of the same name can take its place."""
-        selected: list[exp.Expr] = [_identifier(c) for c in columns] or [exp.Star()]
-        select = exp.Select(expressions=selected).from_(self._qualified(name), copy=False)
-        return select.where(self._condition(name, user), copy=False)
+        select = exp.Select(expressions=list(selected)).from_(self._qualified(name), copy=False)
+        return select.where(self._condition(name, user), copy=False) if name in self._distance else select
 
     def _qualified(self, name: str) -> exp.Table:
         schema = self._structure.default_schema
@@ -113,9 +156,9 @@ class Scopes:
             return exp.Paren(this=self._bound(name, self._conditions[name].copy(), user))
         found = []
         for key in self._structure.foreign_keys:
-            if key.table == name and key.target in self._distance and self._distance[key.target] < self._distance[name]:
+            if key.table == name and key.target_columns and self._distance.get(key.target, len(self._distance)) < self._distance[name]:
                 own = [_identifier(c) for c in key.columns]
-                rows = self._own_rows(key.target, user, key.target_columns)
+                rows = self._own_rows(key.target, user, [_identifier(c) for c in key.target_columns])
                 found.append(exp.In(this=own[0] if len(own) == 1 else exp.Tuple(expressions=own), query=exp.Subquery(this=rows)))
         return exp.and_(*found, copy=False)
 
@@ -159,40 +202,6 @@ class Scopes:
                 table.set("db", exp.to_identifier(self._structure.default_schema, quoted=True))
         return parsed
 
-    def _unsafe_tables(self) -> frozenset[str]:
-        """Views and other tables that show rows of limited ones, in lower case, as far as that cannot be excluded."""
-        unsafe = {name.lower() for name, of in self._structure.derived.items() if of is None or any(o.lower() in self.limited for o in of)}
-        unsafe -= self.limited
-        reads = {view.lower(): self._read_by(definition) for view, definition in self._structure.views.items()}
-        while True:
-            more = {view for view, names in reads.items() if view not in unsafe and (names is None or names & (unsafe | self.limited))}
-            if not more:
-                return frozenset(unsafe)
-            unsafe |= more
-
-    def _read_by(self, definition: str | None) -> set[str] | None:
-        """The tables that a view reads; None where its definition cannot be read."""
-        try:
-            parsed = parse_one(definition or "", dialect=self._dialect)
-        except SqlglotError:
-            return None
-        if isinstance(parsed, exp.Command):
-            return None
-        fields = [i.args["field"].name.lower() for i in parsed.find_all(exp.In) if i.args.get("field") is not None]
-        return {t.name.lower() for t in parsed.find_all(exp.Table)} | set(fields)
-
 
 def _identifier(name: str) -> exp.Column:
     return exp.column(exp.to_identifier(name, quoted=True))
-
-
-def _distances(scoped: set[str], keys: tuple[ForeignKey, ...]) -> dict[str, int]:
-    """How many keys lead from a table to a scoped one by the shortest way; 0 for a scoped one, absent for a public one."""
-    distance = dict.fromkeys(scoped, 0)
-    step = 0
-    while True:
-        step += 1
-        reached = {k.table for k in keys if k.table not in distance and k.target in distance}
-        if not reached:
-            return distance
-        distance |= dict.fromkeys(reached, step)

@@ -13,7 +13,13 @@ from sqlalchemy import URL
 
 from stores.errors import DatabaseUnavailable
 
-MAX_CELL_BYTES = 20_000_000
+MAX_CELL_BYTES = 1_000_000
+"""Longest cell that is read or made. No time check falls within a call on it."""
+MAX_SEARCHED_BYTES = 250_000
+"""The same where a text is looked for that may be as long: 0.6 s for instr() at its worst, and the square of that length."""
+MAX_COLUMNS = 500
+MAX_OPERATIONS = 5_000
+"""Steps of a compiled query, between which the time may go unchecked; a pivot of a hundred columns has 1,500."""
 MAX_SQL_BYTES = 200_000
 STEPS_BETWEEN_CHECKS = 10_000
 BUSY_SECONDS = 5.0
@@ -90,6 +96,13 @@ def limit_time(connection: sqlite3.Connection, deadline: float) -> None:
     connection.set_progress_handler(lambda: time.monotonic() > deadline, STEPS_BETWEEN_CHECKS)
 
 
+def limit_cells(connection: sqlite3.Connection, most_bytes: int) -> None:
+    """Refuse longer cells from now on, rows that would fill the memory, and queries that unfold to very many steps."""
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, most_bytes)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_COLUMN, MAX_COLUMNS)  # not before: the tables themselves may be wider
+    connection.setlimit(sqlite3.SQLITE_LIMIT_VDBE_OP, MAX_OPERATIONS)
+
+
 def authorize(connection: sqlite3.Connection, may_read: MayRead) -> None:
     """Let the connection do nothing but SELECT, and read only what `may_read` allows."""
 
@@ -111,6 +124,9 @@ def authorize(connection: sqlite3.Connection, may_read: MayRead) -> None:
 
 def _load_virtual_tables(connection: sqlite3.Connection) -> None:
     """Loading one makes a table in memory, which the authorizer would refuse: so it is done before."""
+    for name in ("json_each", "json_tree"):
+        with suppress(sqlite3.OperationalError):  # a SQLite without JSON
+            connection.execute(f"SELECT 1 FROM {name}('[]')").fetchall()
     for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL%'").fetchall():
         quoted = name.replace('"', '""')
         with suppress(sqlite3.OperationalError):  # its module is not here; whoever asks for it will be told

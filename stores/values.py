@@ -17,6 +17,9 @@ Value = str | int | float | bool | None
 Embed = Callable[[Sequence[str]], "npt.NDArray[np.float32]"]
 """Texts to unit vectors, shape (n, dimensions)."""
 
+Rerank = Callable[[str, Sequence[str]], Sequence[float]]
+"""How well each text answers a query, on one scale for all texts of a call; higher is better."""
+
 
 @dataclass(frozen=True)
 class Table:

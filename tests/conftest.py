@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.network_guard import Guard
+from tests.postgres import server  # noqa: F401  (a fixture)
 
 if TYPE_CHECKING:
     from assistant.models.embeddings import OnnxEmbedder

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from assistant.evaluation.bench import BARS, measure, worse
+from assistant.evaluation.conversation import Measured
 from assistant.evaluation.run import Identity, Run
 from assistant.settings import Settings
 from ui.cli_machine import OWN
@@ -28,6 +29,11 @@ def test_a_short_bench_gives_every_figure(tmp_path: Path, fetched: Callable[[str
     assert "after a restart" in told
     assert "bar" in report.to_text()
     assert not list(tmp_path.iterdir()), "the user's own home was touched"
+
+
+def test_what_is_measured_runs_in_this_process_whatever_the_settings_say(tmp_path: Path) -> None:
+    with Measured(Settings(home=tmp_path / "home", sample=False, model={"worker": True})) as assistant:
+        assert assistant.settings.model.worker is False
 
 
 def test_a_figure_that_got_worse_is_named_and_noise_is_not() -> None:

@@ -9,8 +9,12 @@ import pytest
 
 from assistant import doctor, machine
 from assistant.doctor import Check, checks
+from assistant.errors import ModelUnavailable
 from assistant.machine import Memory, Processor
+from assistant.models import advice, calibrating
 from assistant.models.build import built_for, rebuild
+from assistant.models.calibration import FILE, Calibration, Key, Speed, remember
+from assistant.models.graphics import Gpu
 from assistant.settings import Settings
 
 
@@ -28,7 +32,7 @@ def check(name: str, **settings: object) -> Check:
 
 def test_every_line_that_is_not_ok_says_what_to_do(home):
     lines = list(checks(Settings(home=home, sample=False)))
-    names = ["processor", "memory", "GPU", "disk", "model", "embedding model", "database", "index", "network"]
+    names = ["processor", "memory", "GPU", "threads", "drafting", "context", "disk", "model", "embedding model", "database", "index", "network"]
     assert [line.name for line in lines] == names
     assert all(line.todo for line in lines if not line.ok)
     assert all(line.detail for line in lines)
@@ -113,15 +117,98 @@ def test_a_disk_without_room_for_the_models(home, monkeypatch):
 
 
 def test_gpu_layers_without_a_gpu_build(home, monkeypatch):
-    import llama_cpp
-
-    monkeypatch.setattr(llama_cpp, "llama_supports_gpu_offload", lambda: False)
+    offload(monkeypatch, False)
+    monkeypatch.setattr(advice, "this_gpu", lambda: None)
     assert check("GPU", home=home).ok
     line = check("GPU", home=home, model={"gpu_layers": -1})
     assert not line.ok
     assert "model.gpu_layers to 0" in line.todo
-    monkeypatch.setattr(llama_cpp, "llama_supports_gpu_offload", lambda: True)
-    assert check("GPU", home=home).detail == "used"
+
+
+def offload(monkeypatch: pytest.MonkeyPatch, able: bool) -> None:
+    """Let the build be one that can, or cannot, offload."""
+    import llama_cpp
+
+    monkeypatch.setattr(llama_cpp.llama_cpp, "llama_supports_gpu_offload", lambda: able)
+
+
+def test_a_gpu_that_the_build_cannot_use_comes_with_the_line_to_type(home, monkeypatch):
+    offload(monkeypatch, False)
+    monkeypatch.setattr(advice, "this_gpu", lambda: Gpu("A Radeon", "HIP", "AMD's ROCm"))
+    monkeypatch.setattr(machine, "processor", lambda: WITH_AVX512)
+    monkeypatch.setattr(advice, "built_for", lambda: ["AVX", "AVX2"])
+    line = check("GPU", home=home)
+    assert line.ok
+    assert "A Radeon could be used, if built by (it needs AMD's ROCm)" in line.detail
+    assert "-DGGML_NATIVE=OFF -DGGML_AVX512=ON -DGGML_AVX512_VNNI=ON -DGGML_HIP=ON'" in line.detail, "and keeps what else is faster"
+
+
+@pytest.fixture
+def remembered(home, tmp_path):
+    """Keeps made-up figures for a model file of one's own, and gives the settings of that model."""
+    own = tmp_path / "own.gguf"
+    own.write_bytes(b"GGUF...")
+
+    def keep(*speeds: Speed, without_gpu: Speed | None = None, batches: dict[int, float] | None = None, others: float = 0.1, **model: object):
+        key = Key.of(own, model.get("gpu_layers"))
+        found = Calibration(key, "2026-11-22T10:00:00+00:00", speeds, batches or {1: 0.06, 4: 0.13}, without_gpu, 28_672, others)
+        remember(home / FILE, found)
+        return {"home": home, "model": {"name": str(own), **model}}
+
+    return keep
+
+
+def test_what_was_chosen_is_said_with_its_figures(remembered):
+    given = remembered(Speed(4, 40, 10), Speed(8, 60, 9))
+    line = check("threads", **given).detail
+    assert line.startswith("8 to read and 4 to write: other than the 4 physical cores where that is more than 10 % faster")
+    assert "measured 2026-11-22: with 4 40 tokens a second read and 10.0 written; with 8 60 tokens" in line
+    assert check("drafting", **given).detail.startswith("on: a token with three guesses, or four drafts side by side, take 2.2 times")
+    assert "8192 tokens (235 MB); down to 4096" in check("context", **given).detail
+    only = remembered(Speed(2, 40, 10), batches={1: 0.06, 4: 0.24})
+    assert check("threads", **only).detail.startswith("2, the physical cores: there is no other number to try")
+    assert check("drafting", **only).detail.startswith("off: ")
+    assert "measure again when it is calm" not in check("threads", **only).detail
+    disturbed = check("threads", **remembered(Speed(2, 40, 10), others=0.5)).detail
+    assert "other programs took 50% of the processor, so the defaults stay: measure again when it is calm" in disturbed
+    own = remembered(Speed(2, 40, 10), batches={1: 0.06, 4: 0.24}, threads=3, drafting=True, context=4096)
+    assert check("threads", **own).detail.startswith("3, as the setting model.threads says (measured")
+    assert check("drafting", **own).detail.startswith("on, as the setting model.drafting says")
+    assert check("context", **own).detail.startswith("4096 tokens, as the setting model.context says. Fixed: steps of 128")
+
+
+def test_before_it_has_run_the_doctor_says_how_to_run_it(home):
+    for name in ("threads", "drafting"):
+        assert "`assistant doctor --calibrate`" in check(name, home=home).detail
+
+
+def test_offload_is_verified_by_figures_not_by_a_flag(remembered, monkeypatch):
+    offload(monkeypatch, True)
+    with_it, without = Speed(4, 900, 80), Speed(4, 40, 10)
+    assert "not measured yet" in check("GPU", **remembered(with_it)).detail
+    line = check("GPU", **remembered(with_it, without_gpu=without))
+    assert line.detail.startswith("used, which measuring confirms: 900 tokens a second read and 80.0 written with layers on it, 40")
+    assert check("GPU", **remembered(without, without_gpu=without)).detail.startswith("not used, since it is not more than 10 % faster")
+    forced = check("GPU", **remembered(without, without_gpu=without, gpu_layers=-1))
+    assert (forced.ok, forced.todo) == (False, "Set model.gpu_layers to 0, or take it out.")
+    assert check("GPU", **remembered(with_it, gpu_layers=0)).detail == "could be used; model.gpu_layers is 0"
+
+
+def test_measuring_needs_a_model_that_is_here(home):
+    for settings, said in (({}, "models pull"), ({"server_url": "http://127.0.0.1:8080/v1"}, "A server runs the model")):
+        with pytest.raises(ModelUnavailable, match=said):
+            doctor.calibrate(Settings(home=home, model=settings), lambda done, total, doing: None)
+
+
+@pytest.mark.model
+def test_the_doctor_measures_this_machine(home, fetched, monkeypatch):
+    monkeypatch.setattr(calibrating, "_ROUNDS", 1)
+    settings = Settings(home=home, model={"name": str(fetched("smollm2-135m"))})
+    doctor.calibrate(settings, lambda done, total, doing: None)
+    lines = {line.name: line.detail for line in checks(settings)}
+    assert "tokens a second read" in lines["threads"]
+    assert "8 in " in lines["drafting"]
+    assert "(189 MB)" in lines["context"]
 
 
 def test_the_database_is_opened_and_counted(home, tmp_path):

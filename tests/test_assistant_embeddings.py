@@ -89,3 +89,18 @@ def test_a_broken_model_is_named(tmp_path: Path, fetched) -> None:  # type: igno
     (tmp_path / "model.onnx").write_bytes((whole / "model.onnx").read_bytes()[:100_000])
     with pytest.raises(ModelFileCorrupt, match=r"model\.onnx"):
         OnnxEmbedder(tmp_path)
+
+
+@pytest.mark.model
+def test_reranking_prefers_the_text_whose_words_answer(embed: OnnxEmbedder) -> None:
+    texts = [
+        "The workshop has many tools, and members may use the workshop on every day that the workshop is open.",
+        "A bike that was lent must be brought back by six in the evening.",
+        "Paint is bought in spring.",
+    ]
+    first, second, third = embed.rerank("When do I have to return a bike?", texts)
+    assert second > max(first, third)
+    assert embed.rerank("When do I have to return a bike?", texts[::-1]) == pytest.approx([third, second, first], abs=1e-3)
+    assert embed.rerank("the of", texts)[0] != 0.0  # nothing but function words: they count then
+    assert embed.rerank("", texts) == [0.0] * 3
+    assert embed.rerank("bike", [""]) == [0.0]

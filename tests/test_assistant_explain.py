@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,9 @@ class ScriptedModels(Models):
 
     def embed(self, texts: Any) -> Any:
         return hashed.embed(texts)
+
+    def rerank(self, query: str, texts: Sequence[str]) -> list[float]:
+        return [0.0] * len(texts)
 
     def count_tokens(self, text: str) -> int:
         return len(text.split())

@@ -20,6 +20,7 @@ ALLOWED = {
 }  # fmt: skip
 
 # The LGPL lets a program of any licence use a library that its user can replace, which `pip install` of another one does.
+# The wheels of opencv-python-headless and shapely carry such libraries too (FFmpeg, GEOS), as files of their own.
 REPLACEABLE = {"psycopg": "LGPL-3.0-only", "psycopg-binary": "LGPL-3.0-only"}
 
 # What stands in the metadata of those that name no SPDX expression.
@@ -35,6 +36,7 @@ SPELLINGS = {
     "bsd license": "BSD-3-Clause",
     "bsd-3-clause": "BSD-3-Clause",
     "bsd 3-clause": "BSD-3-Clause",
+    "bsd-3-clause, apache-2.0, dependency licenses": "BSD-3-Clause",  # pypdfium2; PDFium's own parts are all permissive
     "3-clause bsd license": "BSD-3-Clause",
     "isc license (iscl)": "ISC",
     "mit": "MIT",

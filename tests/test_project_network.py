@@ -14,6 +14,8 @@ import pytest
 from assistant.silence import silence
 from tests.network_guard import Guard, is_local
 from tests.offline import namespace, run_offline
+from tests.test_stores_broken_files import READ
+from tests.test_stores_formats import picture, picture_bytes
 
 needs_namespace = pytest.mark.skipif(namespace() is None, reason="this machine permits no network namespace (unshare)")
 MODULES = "assistant.api, assistant.doctor, assistant.wiring, graphs.graph, stores.database, stores.documents, ui.cli, ui.page, ui.server"
@@ -122,6 +124,26 @@ def test_with_the_models_present_everything_works_without_a_network(fetched, tmp
     models = fetched("qwen2.5-coder-0.5b").parent
     fetched("all-minilm-l6-v2")
     run = run_offline(["-c", textwrap.dedent(code), str(models), str(tmp_path)], env=ASKED_FOR, timeout=800)
+    assert run.returncode == 0, run.stderr
+    assert run.attempts == ()
+
+
+@needs_namespace
+def test_documents_that_name_what_lies_elsewhere_are_read_without_asking_for_it(tmp_path):
+    """In the process that reads them: a picture to recognise, and files with links that other programs follow."""
+    for name in ("linked.docx", "many links.html", "old page.epub", "scripted.pdf"):
+        (tmp_path / name).write_bytes(READ[name][0]())
+    (tmp_path / "a.png").write_bytes(picture_bytes(picture("Bring the invoice"), "PNG"))
+    code = """
+        import pathlib, sys, time
+        from stores.reading import Reader
+
+        with Reader() as reader:
+            for path in pathlib.Path(sys.argv[1]).iterdir():
+                assert reader.parse(path.read_bytes(), path.name), path
+            time.sleep(3)
+    """
+    run = run_offline(["-c", textwrap.dedent(code), str(tmp_path)], env=ASKED_FOR, timeout=120)
     assert run.returncode == 0, run.stderr
     assert run.attempts == ()
 

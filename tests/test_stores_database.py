@@ -104,7 +104,7 @@ def test_rows_are_capped_and_it_says_so(path: Path) -> None:
 
 
 def test_cells_become_values(shop: Database) -> None:
-    [row] = shop.run("SELECT x'0102', 9e999, CAST(x'ff41' AS TEXT), printf('%.*c', 50000, 'x'), NULL").rows
+    [row] = shop.run("SELECT x'0102', 9e999, CAST(x'ff41' AS TEXT), replace(printf('%5000d', 1), ' ', 'xxxxxxxxxx'), NULL").rows
     assert row[:3] == ("<2 bytes>", "inf", "\ufffdA")
     assert isinstance(row[3], str)
     assert len(row[3]) == 10_000
@@ -123,7 +123,7 @@ BOMBS = [
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) FROM n",
     "SELECT COUNT(*) FROM big a, big b, big c WHERE a.x + b.x + c.x < 0",
     "SELECT a.x FROM big a, big b ORDER BY a.x * b.x % 7",
-    "SELECT MAX(LENGTH(REPLACE(printf('%.*c', 1000000, 'a'), 'a', 'bbbbbbbbbb'))) FROM big, big b",
+    "SELECT MAX(LENGTH(REPLACE(printf('%9000d', 1), ' ', 'bbbbbbbbbb'))) FROM big, big b",
 ]
 
 
@@ -141,8 +141,9 @@ def test_a_query_stops_at_its_limit(tmp_path: Path, bomb: str) -> None:
 
 def test_a_string_that_would_fill_the_memory_is_refused(shop: Database) -> None:
     with pytest.raises(QueryFailed, match="too big"):
-        shop.run("SELECT HEX(printf('%.*c', 15000000, 'x'))")
-    assert shop.run("SELECT printf('%.*c', 900000000, 'x')").rows == ((None,),)
+        shop.run("SELECT HEX(REPLACE(printf('%9000d', 1), ' ', '" + "x" * 100 + "'))")
+    with pytest.raises(QueryRejected, match="format"):
+        shop.run("SELECT printf('%.*c', 900000000, 'x')")
 
 
 def test_a_missing_file_is_never_created(tmp_path: Path) -> None:

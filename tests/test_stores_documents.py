@@ -11,14 +11,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from stores.documents import Documents
+from stores.documents import RERANKED, Documents
 from stores.errors import NotFound, StoreUnavailable
 from stores.values import Embed, IngestProgress
 from stores.vectors import open_client
@@ -103,7 +103,7 @@ def test_add_finds_new_changed_and_unchanged_files(index: Index, folder: Path) -
 def test_an_unchanged_file_is_not_read_and_a_moved_one_keeps_its_chunks(index: Index, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index.documents.add(folder)
     ids = {document.name: document.id for document in index.documents.all()}
-    monkeypatch.setattr("stores.ingestion.parse", lambda *_, **__: pytest.fail("was parsed again"))
+    monkeypatch.setattr("stores.ingestion.Reader.parse", lambda *_, **__: pytest.fail("was parsed again"))
     (folder / "repairs.md").rename(folder / "deep" / "moved.md")
     report = index.documents.sync()
     assert report.unchanged == ("deep/er/hours.txt", "deep/moved.md", "deep/prices.csv")
@@ -447,3 +447,28 @@ def test_the_real_model_finds_by_meaning(tmp_path: Path, embed: Embed) -> None:
     assert best.document == "refunds.txt"
     assert best.similarity > 0.3
     index.close()
+
+
+def test_the_first_few_are_ranked_again_and_the_rest_stay_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for number in range(14):
+        (folder / f"{number:02}.txt").write_text("apple " * (20 - number) + f"pear{number} plum\n")
+    asked: list[int] = []
+
+    def rerank(query: str, texts: Sequence[str]) -> list[float]:
+        asked.append(len(texts))
+        return [float(at) for at in range(len(texts))]  # the last of them is the best
+
+    index = Index(tmp_path / "home", rerank=rerank)
+    index.documents.add(folder)
+    plain = index.documents.search("apple", k=14, mode="hybrid")
+    again = index.documents.search("apple", k=14)
+    index.close()
+    assert asked == [RERANKED]
+    assert [p.id for p in again] != [p.id for p in plain]
+    assert {p.id for p in again[:RERANKED]} == {p.id for p in plain[:RERANKED]}
+    assert [p.id for p in again[RERANKED:]] == [p.id for p in plain[RERANKED:]]
+    scores = [p.score for p in again]
+    assert scores == sorted(scores, reverse=True)
+    assert 0 <= scores[-1] <= scores[0] <= 1

@@ -237,18 +237,22 @@ def test_what_is_no_query_is_refused() -> None:
         explain("DROP TABLE members", Schema("sqlite", TABLES, ""))
 
 
-def test_the_database_says_whose_rows_are_read(tmp_path: Path) -> None:
+def test_the_database_says_what_is_kept_from_the_reader(tmp_path: Path) -> None:
     import sqlite3
 
     with sqlite3.connect(tmp_path / "shop.db") as connection:
         connection.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, customer_id INTEGER)")
     connection.close()
-    database = Database(f"sqlite:///{(tmp_path / 'shop.db').as_posix()}", scopes={"orders": "customer_id = :user"})
+    url = f"sqlite:///{(tmp_path / 'shop.db').as_posix()}"
+    scoped = Database(url, scopes={"orders": "customer_id = :user"})
+    masked = Database(url, masked=["orders.customer_id"])
     try:
-        said = "Looks at orders. Counts the rows. Only rows that the user who asks may see are read."
-        assert database.explain("SELECT COUNT(*) FROM orders") == said
+        said = "Looks at orders. Counts the rows."
+        assert scoped.explain("SELECT COUNT(*) FROM orders") == f"{said} Only rows that the user who asks may see are read."
+        assert masked.explain("SELECT COUNT(*) FROM orders") == f"{said} Masked columns come out empty."
     finally:
-        database.close()
+        scoped.close()
+        masked.close()
 
 
 @pytest.mark.parametrize(("dialect", "sql"), [*ALLOWED, *((dialect, sql) for dialect, sql, _ in SAID)])

@@ -16,7 +16,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from stores.errors import DocumentUnreadable
 from stores.parsers import Section, parse, read
-from stores.parsers.pages import _unwrapped
+from stores.parsers.lines import unwrapped
 
 
 def pdf_bytes(*pages: str) -> bytes:
@@ -253,4 +253,4 @@ def test_embedded_pictures_are_not_words() -> None:
     ],
 )
 def test_the_width_of_a_page_does_not_cut_a_sentence(page: str, text: str) -> None:
-    assert _unwrapped(page) == text
+    assert unwrapped(page) == text

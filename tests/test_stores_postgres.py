@@ -3,12 +3,6 @@
 from __future__ import annotations
 
 import gc
-import glob
-import os
-import shutil
-import socket
-import subprocess
-import tempfile
 import threading
 import time
 import warnings
@@ -16,11 +10,11 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from stores.database import Database
 from stores.errors import AssistantError, DatabaseUnavailable, QueryRejected, QueryTimeout
+from tests.postgres import admin
 
 pytestmark = pytest.mark.postgres
 
@@ -50,81 +44,11 @@ INSERT INTO events VALUES ('2020-05-05', 'party');
 """
 
 
-def _binaries() -> Path | None:
-    """The folder of the newest server that is installed."""
-    found = [Path(p).parent for p in glob.glob("/usr/lib/postgresql/*/bin/initdb") + glob.glob("/opt/homebrew/opt/postgresql*/bin/initdb")]
-    if named := shutil.which("initdb"):
-        found.append(Path(named).resolve().parent)
-    return max((f for f in found if (f / "postgres").exists()), default=None, key=str)
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[str]:
-    """The URL of a server of our own, without the database's name."""
-    binaries = _binaries()
-    if binaries is None:
-        pytest.skip("no PostgreSQL server is installed (initdb and postgres are not on the path)")
-    if os.name == "nt":
-        pytest.skip("these tests start a server as it is started on Unix")
-    user = next((n for n in ("postgres", "nobody") if _known(n)), None) if os.geteuid() == 0 else None
-    if os.geteuid() == 0 and user is None:
-        pytest.skip("PostgreSQL does not run as root, and there is no other user")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    folder = Path(tempfile.mkdtemp(prefix="pg"))  # short, for the socket; and readable for the other user
-    if user:
-        shutil.chown(folder, user)
-    data = folder / "data"
-    common = {"user": user, "cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "env": {"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}}
-    made = subprocess.run([binaries / "initdb", "-D", data, "-U", "tester", "-A", "trust", "-E", "UTF8", "-N"], check=False, **common)  # type: ignore[call-overload]
-    if made.returncode:
-        shutil.rmtree(folder, ignore_errors=True)
-        pytest.skip(f"initdb failed: {made.stderr.decode()[-300:]}")
-    common["stderr"] = subprocess.DEVNULL
-    process = subprocess.Popen([binaries / "postgres", "-D", data, "-p", str(port), "-k", folder, "-h", "127.0.0.1", "-F"], **common)  # type: ignore[call-overload]
-    address = f"tester@127.0.0.1:{port}"
-    try:
-        _wait(f"postgresql://{address}/postgres")
-        yield f"postgresql://{address}"
-    finally:
-        process.send_signal(2)
-        process.wait(20)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _known(name: str) -> bool:
-    import pwd  # not on Windows
-
-    try:
-        pwd.getpwnam(name)
-    except KeyError:
-        return False
-    return True
-
-
-def _wait(url: str) -> None:
-    for _ in range(150):
-        try:
-            psycopg.connect(url).close()
-        except psycopg.OperationalError:
-            time.sleep(0.2)
-        else:
-            return
-    pytest.skip("the PostgreSQL server did not start within 30 seconds")
-
-
 @pytest.fixture(scope="session")
 def url(server: str) -> str:
-    _admin(server, "postgres", "CREATE DATABASE shop")
-    _admin(server, "shop", SHOP)
+    admin(server, "postgres", "CREATE DATABASE shop")
+    admin(server, "shop", SHOP)
     return f"{server}/shop"
-
-
-def _admin(server: str, database: str, sql: str) -> list[tuple[object, ...]]:
-    with psycopg.connect(f"{server}/{database}", autocommit=True) as connection:
-        cursor = connection.execute(sql)  # type: ignore[call-overload]
-        return cursor.fetchall() if cursor.description else []
 
 
 @pytest.fixture
@@ -234,7 +158,7 @@ def _state(server: str) -> object:
     sql = """SELECT (SELECT json_agg(o) FROM orders o)::text, (SELECT json_agg(p) FROM products p)::text, (SELECT last_value FROM counter),
     (SELECT json_agg(relname ORDER BY relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace)::text,
     (SELECT json_agg(rolname ORDER BY rolname) FROM pg_roles)::text"""
-    return _admin(server, "shop", sql)
+    return admin(server, "shop", sql)
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -375,9 +299,9 @@ CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 's
 
 def test_a_connection_that_was_cut_works_again(server: str, shop: Database) -> None:
     assert shop.run("SELECT 1").rows == ((1,),)
-    _admin(server, "postgres", CUT)
+    admin(server, "postgres", CUT)
     assert shop.run("SELECT 1").rows == ((1,),)
-    cutter = threading.Timer(0.3, _admin, (server, "postgres", CUT))
+    cutter = threading.Timer(0.3, admin, (server, "postgres", CUT))
     cutter.start()
     with warnings.catch_warnings():
         # After a disconnect SQLAlchemy leaves psycopg's cursor to the garbage collector, which complains.

@@ -372,7 +372,12 @@ def test_doctor_is_1_when_something_is_to_be_done(shell: Shell, monkeypatch: pyt
 
     found = [doctor.Check("memory", True, "16 GB"), doctor.Check("model", False, "absent", "Run `assistant models pull`.")]
     monkeypatch.setattr(doctor, "checks", lambda settings: iter(found))
+    measured = []
+    monkeypatch.setattr(doctor, "calibrate", lambda settings, progress: measured.append(settings.home))
+    assert shell("doctor", "--calibrate") == 1
+    assert len(measured) == 1
     assert shell("doctor") == 1
+    assert len(measured) == 1, "only when asked for"
     assert shell.out == "ok    memory: 16 GB\ntodo  model: absent\n      Run `assistant models pull`.\n"
     del found[1]
     assert shell("doctor") == 0
@@ -387,6 +392,16 @@ def test_the_page_gets_host_and_port(shell: Shell, monkeypatch: pytest.MonkeyPat
     assert shell() == 0
     assert served == [{"host": "::1", "port": 0}, {"host": "127.0.0.1", "port": 7860}]
     assert Scripted.made[0].prepared
+
+
+def test_only_the_page_has_a_worker_unless_the_settings_say(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake: Any = type(sys)("ui.server")
+    fake.serve = lambda opened, **where: None
+    monkeypatch.setitem(sys.modules, "ui.server", fake)
+    for set_to, page, ask in (("", True, None), ("false", False, False), ("true", True, True)):
+        monkeypatch.setenv("ASSISTANT_MODEL__WORKER", set_to)
+        assert (shell(), shell("ask", "Who?")) == (0, 0)
+        assert [made.settings.model.worker for made in Scripted.made[-2:]] == [page, ask]
 
 
 def test_eval_prints_the_model_and_the_figures(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,7 +73,7 @@ def _log(verbose: bool) -> None:
 def _open_page(session: Session, options: dict[str, object]) -> None:
     """Get ready where that is needed, then serve the page until it is stopped."""
     page = {name: value for name, value in options.items() if value is not None}
-    with session.assistant(prepare=True, preload=True, **({"page": page} if page else {})) as opened:
+    with session.assistant(prepare=True, preload=True, worker=True, **({"page": page} if page else {})) as opened:
         from ui.server import serve
 
         opened.load_soon()  # the page is there first

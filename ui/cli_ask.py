@@ -34,7 +34,7 @@ def ask(
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")] = False,
 ) -> None:
     """Answer one question."""
-    given = {"database": {"url": database}} if database else {}
+    given: dict[str, Any] = {"database": {"url": database}} if database else {}
     with session(ctx).assistant(prepare=True, preload=True, **given) as opened:
         if not as_json:
             answer = stream_answer(opened, question, user=user, conversation=conversation)

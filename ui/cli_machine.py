@@ -24,12 +24,21 @@ def register(app: typer.Typer) -> None:
     app.command()(bench)
 
 
-def doctor(ctx: typer.Context) -> None:
+def doctor(
+    ctx: typer.Context,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="First measure the model on this machine, some seconds, and remember what is best.")
+    ] = False,
+) -> None:
     """Look at processor, memory, model, database and index: each is ok, or what to do is said."""
-    from assistant.doctor import checks
+    import assistant.doctor
 
+    found = session(ctx).settings()
+    if calibrate:
+        with progress("Measuring") as tell:
+            assistant.doctor.calibrate(found, tell)
     wrong = 0
-    for check in checks(session(ctx).settings()):
+    for check in assistant.doctor.checks(found):
         wrong += not check.ok
         say(f"{'ok  ' if check.ok else 'todo'}  {check.name}: {check.detail}")
         if not check.ok and check.todo:

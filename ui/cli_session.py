@@ -44,12 +44,17 @@ class Session:
         return ModelFiles(settings.models_directory, sources=model.sources, hub_endpoint=model.hub_endpoint)
 
     @contextmanager
-    def assistant(self, *, prepare: bool = False, preload: bool = False, **more: Any) -> Iterator[Assistant]:
+    def assistant(
+        self, *, prepare: bool = False, preload: bool = False, worker: bool = False, **more: Any
+    ) -> Iterator[Assistant]:
         """An assistant for one command; `prepare` first fetches what is missing and sets up the sample workspace,
-        `preload` reads the language model meanwhile."""
+        `preload` reads the language model meanwhile, in a process of its own with `worker` unless the settings say."""
         from assistant import Assistant
 
-        with Assistant(self.settings(**more), preload=preload) as opened:
+        settings = self.settings(**more)
+        if worker and settings.model.worker is None:
+            settings = settings.model_copy(update={"model": settings.model.model_copy(update={"worker": True})})
+        with Assistant(settings, preload=preload) as opened:
             if prepare:
                 make_ready(opened)
             yield opened

@@ -44,7 +44,7 @@ def _conversation(entry: Conversation, current: bool) -> str:
 def documents(entries: Sequence[Document], *, shown: int = 200) -> str:
     """The documents that can be asked, each to remove."""
     if not entries:
-        return '<p class="quiet empty">No documents yet. Add PDF, Word, Markdown, text, HTML or CSV files.</p>'
+        return '<p class="quiet empty">No documents yet. Add PDF, Word, PowerPoint, Excel, CSV, HTML, Markdown, text, EPUB, e-mail or pictures.</p>'
     items = "".join(
         f'<li class="entry"><span class="entry-text" title="{escape(entry.name)}">{escape(entry.name)}'
         f'<span class="quiet">{_passages(entry.passages)}{" · for everybody" if entry.user is None else ""}</span></span><span class="entry-actions">'

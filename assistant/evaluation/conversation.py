@@ -115,7 +115,9 @@ class Measured(Assistant):
     """An assistant over the sample workspace whose models are watched."""
 
     def __init__(self, settings: Settings) -> None:
-        settings = settings.model_copy(update={"sample": True})
+        # What is measured is looked at from inside, so the model runs here.
+        model = settings.model.model_copy(update={"worker": False})
+        settings = settings.model_copy(update={"sample": True, "model": model})
         self.watched = Watched(settings, settings.home / "prefixes")
         super().__init__(settings, models=self.watched)
 

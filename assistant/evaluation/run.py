@@ -171,7 +171,7 @@ def workspace(run: Run, start: Start, *, database_url: str | None = None) -> Ite
 def isolated(settings: Settings, home: Path, database_url: str | None = None) -> Settings:
     """The user's settings with their model, but on an empty home, with this database and nothing else of theirs."""
     home.mkdir(parents=True, exist_ok=True)
-    nothing_of_theirs: Record = {"url": database_url, "tables": None, "user_column": None, "scopes": {}}
+    nothing_of_theirs: Record = {"url": database_url, "tables": None, "user_column": None, "scopes": {}, "masked": (), "user_variable": None}
     database = settings.database.model_copy(update=nothing_of_theirs)
     model = settings.model.model_copy(update={"directory": settings.models_directory})
     return settings.model_copy(update={"home": home, "config": None, "sample": False, "model": model, "database": database})

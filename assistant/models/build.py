@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from importlib.metadata import version
+
+from assistant.models.library import llama
 
 # llama.cpp's name of an instruction set in its system info and build options: Linux's name of it in /proc/cpuinfo.
 _INSTRUCTIONS = {
@@ -24,11 +27,14 @@ FASTER = ("AVX512", "AVX512_VNNI", "AVX512_VBMI", "AVX512_BF16", "AVX_VNNI")
 
 
 def built_for() -> list[str]:
-    """The instruction sets that llama.cpp was built for; raises what loading a library can raise."""
-    import llama_cpp
+    """The instruction sets that llama.cpp was built for. Raises `ModelUnavailable` where it cannot be loaded."""
+    return [name for name in re.findall(r"(\w+) = 1\b", system_info()) if name in _INSTRUCTIONS]
 
-    info = llama_cpp.llama_print_system_info().decode("utf-8", errors="replace")
-    return [name for name in re.findall(r"(\w+) = 1\b", info) if name in _INSTRUCTIONS]
+
+def system_info() -> str:
+    """llama.cpp's own line on what it was built for, its GPU included. Raises `ModelUnavailable` where it cannot be loaded."""
+    found: bytes = llama().llama_print_system_info()
+    return found.decode("utf-8", errors="replace").strip()
 
 
 def supported_by(flags: frozenset[str]) -> set[str]:
@@ -36,11 +42,17 @@ def supported_by(flags: frozenset[str]) -> set[str]:
     return {name for name, flag in _INSTRUCTIONS.items() if flag in flags}
 
 
-def rebuild(instructions: tuple[str, ...], *, without: tuple[str, ...] = ()) -> str:
-    """The line to type that builds llama.cpp again, portably but for the instruction sets named."""
+def unused(flags: frozenset[str], built: Sequence[str]) -> tuple[str, ...]:
+    """Those of `FASTER` that a processor has and that are not among those built for."""
+    able = supported_by(flags)
+    return tuple(name for name in FASTER if name in able and name not in built)
+
+
+def rebuild(instructions: tuple[str, ...], *, without: tuple[str, ...] = (), gpu: str | None = None) -> str:
+    """The line to type that builds llama.cpp again, portably but for the instruction sets and the `gpu` interface named."""
     options = [
         "-DGGML_NATIVE=OFF",
-        *(f"-DGGML_{name}=ON" for name in instructions),
+        *(f"-DGGML_{name}=ON" for name in (*instructions, *([gpu] if gpu else []))),
         *(f"-DGGML_{name}=OFF" for name in without),
     ]
     package = "llama-cpp-python"

@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ChatMessage
+from langchain_core.language_models.chat_models import BaseChatModel, generate_from_stream
+from langchain_core.messages import AIMessageChunk, BaseMessage, ChatMessage
 from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict
 
+from assistant.models.calibrating import Calibrator
 from assistant.models.context import Cancelled
 from assistant.models.engine import Call, Engine
 from assistant.models.queue import FairQueue
@@ -47,6 +48,7 @@ class LlamaChat(BaseChatModel):
     sampling: Sampling = Sampling()
     max_tokens: int = 512
     watch: Watch | None = None
+    calibrator: Calibrator | None = None
 
     @property
     def _llm_type(self) -> str:
@@ -81,8 +83,15 @@ class LlamaChat(BaseChatModel):
         """Drop what memory holds of a user's conversations."""
         self.engine.forget(user)
 
+    def calibrate(self) -> None:
+        """Measure this machine in the gaps between calls, unless that was done; what is found counts from the next load on."""
+        if self.calibrator is not None:
+            self.calibrator.run()
+
     def close(self) -> None:
         """Free the model."""
+        if self.calibrator is not None:
+            self.calibrator.close()
         self.engine.close()
 
     def _call(self, messages: Sequence[BaseMessage], stop: list[str] | None, options: dict[str, Any]) -> Call:
@@ -141,16 +150,7 @@ class LlamaChat(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        whole: AIMessageChunk | None = None
-        for chunk in self._stream(messages, stop, None, **kwargs):
-            piece = chunk.message
-            assert isinstance(piece, AIMessageChunk)
-            whole = piece if whole is None else whole + piece
-        assert whole is not None
-        message = AIMessage(
-            content=whole.content, usage_metadata=whole.usage_metadata, response_metadata=whole.response_metadata
-        )
-        return ChatResult(generations=[ChatGeneration(message=message)])
+        return generate_from_stream(self._stream(messages, stop, None, **kwargs))
 
     def _chosen(self, call: Call, choices: Sequence[str], cost: Cost) -> ChatGenerationChunk:
         probabilities = dict(zip(choices, self.engine.choose(call, choices, cost), strict=True))

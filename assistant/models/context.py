@@ -83,6 +83,10 @@ class Context:
         self._ending = True
         self._stop[0] = b"\1"
 
+    def set_threads(self, write: int, read: int) -> None:
+        """Threads for one token at a time, and for several in a batch; the next read has them."""
+        self.library.llama_set_n_threads(self._context, write, read)
+
     @contextmanager
     def _stopping_for(self, cancelled: Cancelled) -> Iterator[None]:
         """While this lasts, `cancelled` stops the read that is under way."""

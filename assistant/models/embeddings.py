@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assistant.errors import ModelFileCorrupt, ModelUnavailable
 from assistant.models.library import physical_cores
+from stores.keywords import STOP_WORDS
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
 _MOST_TOKENS = 256
+_READ_TEXTS = 256
+"""Texts whose words' vectors are kept for the next question about them: at most 200 KB each."""
 _TOKENS_AT_ONCE = 2048  # 32 texts of 256 tokens take 650 MB while they are computed, 8 take 160 and are no slower
 
 
@@ -32,6 +36,7 @@ class OnnxEmbedder:
         self._session = _session(directory / "model.onnx", threads or physical_cores())
         self._inputs = {node.name for node in self._session.get_inputs()}
         self._lock = threading.Lock()
+        self._read: OrderedDict[str, npt.NDArray[np.float16]] = OrderedDict()
         self.dimensions = int(self(["?"]).shape[1])
 
     def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
@@ -56,6 +61,40 @@ class OnnxEmbedder:
         assert vectors is not None
         return vectors
 
+    def rerank(self, query: str, texts: Sequence[str]) -> list[float]:
+        """How well the texts answer a query, -1 to 1: late interaction over this model's own token vectors.
+
+        For each telling word of the query the nearest word of the text counts (MaxSim: ColBERT, arXiv:2004.12832).
+        """
+        import numpy as np
+
+        encoded = self._tokenizer.encode(query)
+        tokens = list(enumerate(encoded.tokens))[1:-1]
+        words = [at for at, token in tokens if token.lstrip("#").isalnum()] or [at for at, _ in tokens]
+        telling = [at for at in words if encoded.tokens[at] not in STOP_WORDS] or words
+        if not telling:
+            return [0.0] * len(texts)
+        asked = self._words([query])[0][[at - 1 for at in telling]].astype(np.float32)
+        return [float((asked @ text.astype(np.float32).T).max(axis=1).mean()) if len(text) else 0.0 for text in self._words(texts)]
+
+    def _words(self, texts: Sequence[str]) -> list[npt.NDArray[np.float16]]:
+        """Unit vectors of the texts' tokens without the two frame tokens, each of shape (tokens, dimensions)."""
+        import numpy as np
+
+        with self._lock:
+            found = {text: self._read[text] for text in texts if text in self._read}
+        for text in texts:
+            if text not in found:
+                hidden = self._hidden(*_padded([self._tokenizer.encode(text).ids]))[0, 1:-1]
+                found[text] = (hidden / np.maximum(np.linalg.norm(hidden, axis=1, keepdims=True), 1e-12)).astype(np.float16)
+        with self._lock:
+            for text in texts:
+                self._read[text] = found[text]
+                self._read.move_to_end(text)
+            while len(self._read) > _READ_TEXTS:
+                self._read.popitem(last=False)
+        return [found[text] for text in texts]
+
     def count_tokens(self, text: str) -> int:
         """How many tokens a text has for this model, its two frame tokens included, however long it is."""
         return len(self._counter.encode(text).ids)
@@ -63,20 +102,35 @@ class OnnxEmbedder:
     def _embed(self, rows: list[list[int]]) -> npt.NDArray[np.float32]:
         import numpy as np
 
-        width = max(len(row) for row in rows)
-        ids = np.zeros((len(rows), width), np.int64)
-        mask = np.zeros((len(rows), width), np.int64)
-        for index, row in enumerate(rows):
-            ids[index, : len(row)] = row
-            mask[index, : len(row)] = 1
-        feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-        with self._lock:
-            hidden = self._session.run(None, {name: value for name, value in feed.items() if name in self._inputs})[0]
+        ids, mask = _padded(rows)
+        hidden = self._hidden(ids, mask)
         weights = mask[:, :, None].astype(np.float32)
         mean = (hidden * weights).sum(axis=1) / weights.sum(axis=1)
         norm = np.linalg.norm(mean, axis=1, keepdims=True)
         vectors: npt.NDArray[np.float32] = (mean / np.maximum(norm, 1e-12)).astype(np.float32)
         return vectors
+
+    def _hidden(self, ids: npt.NDArray[np.int64], mask: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """The last hidden state, shape (texts, tokens, dimensions)."""
+        import numpy as np
+
+        feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        with self._lock:
+            hidden: npt.NDArray[np.float32] = self._session.run(None, {name: value for name, value in feed.items() if name in self._inputs})[0]
+        return hidden
+
+
+def _padded(rows: list[list[int]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(token ids, which of them are no padding), each of shape (rows, the longest row)."""
+    import numpy as np
+
+    width = max(len(row) for row in rows)
+    ids = np.zeros((len(rows), width), np.int64)
+    mask = np.zeros((len(rows), width), np.int64)
+    for index, row in enumerate(rows):
+        ids[index, : len(row)] = row
+        mask[index, : len(row)] = 1
+    return ids, mask
 
 
 def _tokenizers(path: Path) -> tuple[Any, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
+from assistant.machine import memory
 from assistant.models.context import BRANCHES, Cancelled, Context
 from assistant.models.drafting import Lookup
 from assistant.models.library import physical_cores
@@ -16,6 +17,7 @@ from assistant.models.pieces import Pieces
 from assistant.models.prefix_files import PrefixFiles
 from assistant.models.prefixes import Prefixes
 from assistant.models.reading import Cost, Reader, Working
+from assistant.models.room import affordable
 from assistant.models.sampling import Sampler, Sampling
 from assistant.models.scoring import Row, begins_another, log_probability, normalised
 from assistant.models.sharing import Room
@@ -31,13 +33,16 @@ class EngineSettings:
     """How much the engine may hold. `prefix_cache_mb` bounds kept prefixes; `prefix_files` is their folder on disk, if any.
 
     `drafting`: guess what comes next from what was read, and check several words in one step. `parallel`: calls that are
-    worked on at once, in one context of `context` tokens.
+    worked on at once, in one context of `context` tokens. `read_threads`: for batches, as many as `threads` where None.
+    `lower_context`: hold fewer tokens where memory is short.
     """
 
     context: int = 8192
+    lower_context: bool = False
     parallel: int = 4
     batch: int = 128
     threads: int | None = None
+    read_threads: int | None = None
     gpu_layers: int | None = None
     prefix_cache_mb: int = 512
     prefix_files: Path | None = None
@@ -66,9 +71,12 @@ class Engine:
         self.settings = settings = settings or EngineSettings()
         self.weights = weights = Weights(path, gpu_layers=settings.gpu_layers, verbose=settings.verbose)
         self.template = ChatTemplate(weights)
-        self.context_size = min(settings.context, weights.trained_context)
+        lower = settings.lower_context and not weights.gpu_layers
+        context = affordable(settings.context, weights.cell_bytes, memory().available) if lower else settings.context
+        self.context_size = min(context, weights.trained_context)
         threads = settings.threads or physical_cores()
         self._context = Context(weights, cells=self.context_size, batch=settings.batch, threads=threads, sequences=settings.parallel)
+        self._context.set_threads(threads, settings.read_threads or threads)
         self.prefixes = Prefixes(settings.prefix_cache_mb << 20 if weights.rewinds else 0, batch=settings.batch)
         self._room = Room(sequences=settings.parallel, cells=self.context_size)
         self._reader = Reader(self._context, self.prefixes, _prefix_files(weights, settings), self._room)

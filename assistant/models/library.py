@@ -91,7 +91,7 @@ def physical_cores() -> int:
     return max(1, (os.cpu_count() or 2) // 2)
 
 
-def _granted_cores() -> int | None:
+def granted_cores() -> int | None:
     """Cores' worth of time that a container is granted (cgroup v2), None for no limit."""
     limit = Path("/sys/fs/cgroup/cpu.max")
     if not limit.is_file():

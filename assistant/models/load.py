@@ -6,18 +6,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assistant.errors import ModelUnavailable
-from assistant.settings import Settings
+from assistant.settings import ModelSettings, Settings
 
 if TYPE_CHECKING:
+    from assistant.models.calibration import Choice
     from assistant.models.chat import LlamaChat
     from assistant.models.embeddings import OnnxEmbedder
+    from assistant.models.engine import EngineSettings
     from assistant.models.server import ServerChat
 
 
-def load_chat(settings: Settings, path: Path | None, *, prefixes: Path | None = None) -> LlamaChat | ServerChat:
+def load_chat(
+    settings: Settings, path: Path | None, *, prefixes: Path | None = None, calibrations: Path | None = None
+) -> LlamaChat | ServerChat:
     """The chat model: the file at `path`, or the server that the settings name (then `path` is not used).
 
-    `prefixes` is a folder for shared prompt prefixes. Raises `ModelUnavailable` or `ModelFileCorrupt`.
+    `prefixes` is a folder for shared prompt prefixes, `calibrations` the file that remembers what was measured on this
+    machine; where it holds nothing for this model, `LlamaChat.calibrate` measures. Raises `ModelUnavailable` or `ModelFileCorrupt`.
     """
     from assistant.models.queue import FairQueue
     from assistant.models.sampling import Sampling
@@ -37,23 +42,42 @@ def load_chat(settings: Settings, path: Path | None, *, prefixes: Path | None = 
         )
     if path is None:
         raise ModelUnavailable("There is no model file. Fetch one with `assistant models pull`, or set model.server_url.")
+    from assistant.models.calibrating import Calibrator
+    from assistant.models.calibration import Key, recall
     from assistant.models.chat import LlamaChat
-    from assistant.models.engine import Engine, EngineSettings
+    from assistant.models.engine import Engine
 
-    engine = Engine(
-        path,
-        EngineSettings(
-            context=model.context,
-            parallel=model.parallel,
-            batch=model.batch,
-            threads=model.threads,
-            gpu_layers=model.gpu_layers,
-            prefix_cache_mb=model.prefix_cache_mb,
-            prefix_files=prefixes if model.keep_prefixes_on_disk else None,
-            drafting=model.drafting,
-        ),
+    key = found = calibrator = None
+    if calibrations is not None and path.is_file():
+        key = Key.of(path, model.gpu_layers)
+        found = recall(calibrations, key)
+    engine = Engine(path, engine_settings(model, found.choice() if found else None, prefixes=prefixes))
+    queue = FairQueue(model.queue, at_once=model.parallel)
+    if calibrations is not None and key is not None and (found is None or found.disturbed):
+        calibrator = Calibrator(engine.weights, queue, calibrations, key)
+    return LlamaChat(
+        engine=engine, queue=queue, sampling=sampling, max_tokens=settings.sampling.max_tokens, calibrator=calibrator
     )
-    return LlamaChat(engine=engine, queue=FairQueue(model.queue, at_once=model.parallel), sampling=sampling, max_tokens=settings.sampling.max_tokens)
+
+
+def engine_settings(model: ModelSettings, choice: Choice | None, *, prefixes: Path | None = None) -> EngineSettings:
+    """What the engine is set to: as the user says, else as was chosen from what was measured, else the defaults."""
+    from assistant.models.engine import EngineSettings
+
+    given = model.model_fields_set
+    threads = (model.threads, None) if model.threads or choice is None else (choice.threads, choice.read_threads)
+    return EngineSettings(
+        context=model.context,
+        lower_context="context" not in given,
+        parallel=model.parallel,
+        batch=model.batch,
+        threads=threads[0],
+        read_threads=threads[1],
+        gpu_layers=choice.gpu_layers if model.gpu_layers is None and choice else model.gpu_layers,
+        prefix_cache_mb=model.prefix_cache_mb,
+        prefix_files=prefixes if model.keep_prefixes_on_disk else None,
+        drafting=model.drafting if choice is None or "drafting" in given else choice.drafting,
+    )
 
 
 def load_embedder(settings: Settings, directory: Path) -> OnnxEmbedder:

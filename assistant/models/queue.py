@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +26,8 @@ class FairQueue:
     def __init__(self, bound: int, at_once: int = 1) -> None:
         self._bound = bound
         self._lock = threading.Lock()
-        self._free = at_once
+        self._free = self._at_once = at_once
+        self._idle_since = time.monotonic()
         self._waiting: dict[str, deque[threading.Event]] = {}
         self._served: dict[str, int] = {}
         self._turns = itertools.count(1)
@@ -45,6 +47,12 @@ class FairQueue:
         """How many calls wait."""
         with self._lock:
             return self._count()
+
+    @property
+    def idle_seconds(self) -> float:
+        """For how long nobody has held the model; 0 while somebody does."""
+        with self._lock:
+            return 0.0 if self._free < self._at_once else time.monotonic() - self._idle_since
 
     def _wait(self, user: str, cancelled: Cancelled | None) -> None:
         with self._lock:
@@ -73,6 +81,7 @@ class FairQueue:
     def _hand_on(self) -> None:
         if not self._waiting:
             self._free += 1
+            self._idle_since = time.monotonic()
             return
         user = min(self._waiting, key=lambda name: self._served.get(name, 0))
         line = self._waiting[user]

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.language_models.chat_models import BaseChatModel, generate_from_stream
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata, add_usage
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict
 
 from assistant.errors import ModelUnavailable
@@ -143,16 +143,7 @@ class ServerChat(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        whole: AIMessageChunk | None = None
-        for chunk in self._stream(messages, stop, None, **kwargs):
-            piece = chunk.message
-            assert isinstance(piece, AIMessageChunk)
-            whole = piece if whole is None else whole + piece
-        assert whole is not None
-        message = AIMessage(
-            content=whole.content, usage_metadata=whole.usage_metadata, response_metadata=whole.response_metadata
-        )
-        return ChatResult(generations=[ChatGeneration(message=message)])
+        return generate_from_stream(self._stream(messages, stop, None, **kwargs))
 
     def _request(self, messages: Sequence[BaseMessage], options: Mapping[str, Any]) -> dict[str, Any]:
         """The call's keywords as the server's: only what differs from a server's own ways is sent."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from stores.errors import AssistantError
 
 if TYPE_CHECKING:
     from assistant.models.embeddings import OnnxEmbedder
+    from assistant.models.worker_process import Worker
 
 
 class Models:
@@ -25,6 +28,7 @@ class Models:
         # Two locks: what is found can be embedded while the language model is still being read from disk.
         self._chat_lock, self._embedder_lock = threading.RLock(), threading.RLock()
         self._chat: Any = None
+        self._worker: Worker | None = None
         self._embedder: OnnxEmbedder | None = None
         model = settings.model
         self.files = ModelFiles(settings.models_directory, sources=model.sources, hub_endpoint=model.hub_endpoint)
@@ -57,12 +61,25 @@ class Models:
         """The chat model; loading takes seconds."""
         with self._chat_lock:
             if self._chat is None:
-                from assistant.models.load import load_chat
-
-                settings = self._settings
-                path = None if settings.model.server_url else self._path(settings.model.name)
-                self._chat = load_chat(settings, path, prefixes=self._prefixes)
+                self._chat = self._loaded_chat()
             return self._chat
+
+    def _loaded_chat(self) -> Any:
+        from assistant.models.calibration import FILE
+        from assistant.models.load import load_chat
+
+        settings = self._settings
+        path = None if settings.model.server_url else self._path(settings.model.name)
+        load = partial(load_chat, settings, path, prefixes=self._prefixes, calibrations=settings.home.expanduser() / FILE)
+        if path is None or not settings.model.worker:
+            return load()
+        from assistant.models.worker_chat import WorkerChat
+        from assistant.models.worker_process import Worker
+
+        # Kept when it dies while it loads: it counts how often.
+        self._worker = self._worker or Worker(load)
+        self._worker.start()
+        return WorkerChat(worker=self._worker)
 
     def begin(self) -> None:
         """Load the language model in the background, if it is there; what goes wrong is said when it is asked for."""
@@ -81,6 +98,11 @@ class Models:
             if hasattr(self._chat, "forget"):
                 self._chat.forget(user)
 
+    def calibrate(self) -> None:
+        """Measure this machine in the gaps between questions, unless that was done; returns when it is, or when closed."""
+        if hasattr(chat := self.chat(), "calibrate"):
+            chat.calibrate()
+
     def embedder(self) -> OnnxEmbedder:
         """The embedding model."""
         with self._embedder_lock:
@@ -94,6 +116,10 @@ class Models:
         """Texts to unit vectors (see `stores.values.Embed`)."""
         return self.embedder()(texts)
 
+    def rerank(self, query: str, texts: Sequence[str]) -> list[float]:
+        """How well texts answer a query (see `stores.values.Rerank`)."""
+        return self.embedder().rerank(query, texts)
+
     def count_tokens(self, text: str) -> int:
         """Tokens of a text as the embedding model counts them."""
         return self.embedder().count_tokens(text)
@@ -103,4 +129,4 @@ class Models:
         with self._chat_lock:
             if self._chat is not None:
                 self._chat.close()
-                self._chat = None
+                self._chat = self._worker = None

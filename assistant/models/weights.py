@@ -68,13 +68,8 @@ class Weights:
         return not (self.library.llama_model_is_recurrent(self.model) or self.library.llama_model_is_hybrid(self.model))
 
     def fingerprint(self) -> str:
-        """A SHA-256 of the file's size, head and tail: tells two model files apart without reading gigabytes."""
-        digest = hashlib.sha256(str(self.path.stat().st_size).encode())
-        with self.path.open("rb") as file:
-            digest.update(file.read(_HEAD))
-            file.seek(max(0, self.path.stat().st_size - _TAIL))
-            digest.update(file.read(_TAIL))
-        return digest.hexdigest()
+        """`fingerprint` of the file."""
+        return fingerprint(self.path)
 
     def metadata(self, key: str) -> str:
         """A value of the file's metadata as text, empty when it is not there."""
@@ -149,6 +144,16 @@ class Weights:
             if self.model:
                 self.library.llama_model_free(self.model)
                 self.model = None
+
+
+def fingerprint(path: Path) -> str:
+    """A SHA-256 of a file's size, head and tail: tells two model files apart without reading gigabytes. Raises `OSError`."""
+    digest = hashlib.sha256(str(path.stat().st_size).encode())
+    with path.open("rb") as file:
+        digest.update(file.read(_HEAD))
+        file.seek(max(0, path.stat().st_size - _TAIL))
+        digest.update(file.read(_TAIL))
+    return digest.hexdigest()
 
 
 def _release_pages(path: Path) -> None:

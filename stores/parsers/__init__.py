@@ -2,34 +2,59 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from pathlib import Path
 
 from stores.errors import DocumentUnreadable
+from stores.parsers.archive import kind_inside
+from stores.parsers.book import parse_epub
+from stores.parsers.decoding import decode, shown
+from stores.parsers.mail import parse_mail
 from stores.parsers.markdown import parse_markdown, parse_text
 from stores.parsers.pages import parse_pdf
+from stores.parsers.pictures import parse_picture
 from stores.parsers.rows import parse_rows
 from stores.parsers.section import Section
+from stores.parsers.sheets import parse_xlsx
+from stores.parsers.slides import parse_pptx
 from stores.parsers.web import parse_html
 from stores.parsers.word import parse_docx
 
-__all__ = ["EXTENSIONS", "Section", "parse", "read", "read_bytes", "shown"]
+__all__ = ["EXTENSIONS", "Section", "is_plain", "parse", "read", "read_bytes", "shown", "why_not_read"]
 
 _KINDS = {
     ".md": "markdown", ".markdown": "markdown", ".txt": "text", ".text": "text", ".rst": "text", ".log": "text", ".pdf": "pdf",
-    ".docx": "docx", ".html": "html", ".htm": "html", ".xhtml": "html", ".csv": "rows", ".tsv": "rows",
+    ".docx": "docx", ".pptx": "pptx", ".xlsx": "xlsx", ".epub": "epub", ".eml": "mail", ".html": "html", ".htm": "html", ".xhtml": "html",
+    ".csv": "rows", ".tsv": "rows", ".png": "picture", ".jpg": "picture", ".jpeg": "picture", ".tif": "picture", ".tiff": "picture",
+    ".webp": "picture", ".bmp": "picture",
 }  # fmt: skip
 EXTENSIONS = frozenset(_KINDS)
 """The file names that can be read end in one of these."""
 
+_PLAIN = ("markdown", "text", "rows")
+_ZIPPED = {"docx": "Word document", "pptx": "presentation", "xlsx": "workbook", "epub": "book"}
 _SIGNATURES = (
-    (b"%PDF-", "pdf"), (b"PK\x03\x04", "zip"), (b"\xd0\xcf\x11\xe0", "ole"), (b"\x89PNG", "picture"), (b"\xff\xd8\xff", "picture"),
-    (b"GIF8", "picture"), (b"\x7fELF", "program"), (b"MZ\x90", "program"), (b"\x1f\x8b", "archive"), (b"SQLite format 3", "database"),
-    (b"7z\xbc\xaf", "archive"), (b"Rar!", "archive"), (b"{\\rtf", "RTF document"),
+    (b"%PDF-", "a PDF"), (b"PK\x03\x04", "a zip file"), (b"PK\x05\x06", "a zip file"), (b"\xd0\xcf\x11\xe0", "an old Office document"),
+    (b"\x89PNG", "a picture"), (b"\xff\xd8\xff", "a picture"), (b"II*\0", "a picture"), (b"MM\0*", "a picture"), (b"RIFF", "a picture or film"),
+    (b"GIF8", "a moving picture"), (b"\x7fELF", "a program"), (b"MZ\x90", "a program"), (b"\x1f\x8b", "an archive"), (b"7z\xbc\xaf", "an archive"),
+    (b"Rar!", "an archive"), (b"SQLite format 3", "a database"), (b"{\\rtf", "an RTF document"),
 )  # fmt: skip
-_ENCODED = re.compile(r"[A-Za-z0-9+/=%_-]{1000,}")  # a picture in base 64, a key: nobody's words
-_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_ADVICE = {
+    **dict.fromkeys((".doc", ".dot", ".odt", ".rtf", ".pages"), "save it as DOCX"),
+    **dict.fromkeys((".xls", ".ods", ".numbers", ".xlsb"), "save it as XLSX"),
+    **dict.fromkeys((".ppt", ".odp", ".key"), "save it as PPTX"),
+    **dict.fromkeys((".docm", ".xlsm", ".pptm"), "save it without macros"),
+    **dict.fromkeys((".zip", ".7z", ".rar", ".tar", ".gz", ".tgz"), "unpack it into the folder"),
+    **dict.fromkeys((".msg", ".mbox"), "save each e-mail as EML"),
+    **dict.fromkeys((".mobi", ".azw", ".azw3"), "convert it to EPUB"),
+    **dict.fromkeys((".heic", ".gif"), "save it as PNG or JPEG"),
+}
+
+
+def why_not_read(suffix: str) -> str:
+    """Why a file with another ending than those in EXTENSIONS is not read, and what to do where something can be done."""
+    advice = _ADVICE.get(suffix.lower())
+    return f"a type that is not read: {shown(suffix) or 'no ending'}" + (f"; {advice}" if advice else "")
 
 
 def read(path: Path, *, max_megabytes: float = 50.0, max_pages: int = 2000) -> list[Section]:
@@ -41,7 +66,7 @@ def read_bytes(path: Path, *, max_megabytes: float = 50.0) -> bytes:
     """A file's bytes, where it is not too large, not empty, and readable."""
     name = shown(path.name)
     if path.suffix.lower() not in EXTENSIONS:
-        raise DocumentUnreadable(f"{name} is of a type that is not read ({', '.join(sorted(EXTENSIONS))} are)")
+        raise DocumentUnreadable(f"{name} is of {why_not_read(path.suffix)}")
     limit = int(max_megabytes * 1e6)
     try:
         with path.open("rb") as file:
@@ -55,26 +80,53 @@ def read_bytes(path: Path, *, max_megabytes: float = 50.0) -> bytes:
     return data
 
 
-def parse(data: bytes, name: str, *, max_pages: int = 2000) -> list[Section]:
+def is_plain(data: bytes, name: str) -> bool:
+    """Whether a file is text that this package reads itself, in time that grows with its size and no library between."""
+    return _KINDS.get(Path(name).suffix.lower(), "") in _PLAIN and _signature(data) is None
+
+
+def parse(data: bytes, name: str, *, max_pages: int = 2000, ocr: bool = True) -> list[Section]:
     """The sections of a document that has been read. `name` gives its type, its first bytes may contradict."""
     kind = _KINDS.get(Path(name).suffix.lower(), "")
     name = shown(name)
-    signature = next((what for mark, what in _SIGNATURES if data.startswith(mark)), None)
-    if signature == "pdf" or kind == "pdf":
+    signature = _signature(data)
+    if signature == "a PDF" or kind == "pdf":
         if b"%PDF-" not in data[:1024]:
             raise DocumentUnreadable(f"{name} is damaged: it does not begin as a PDF does")
-        sections = parse_pdf(data, name, max_pages=max_pages)
-    elif kind == "docx":
-        if signature == "ole":
-            raise DocumentUnreadable(f"{name} is locked with a password, or in Word's old format; save it as DOCX without a password")
-        sections = parse_docx(data, name)
-    elif signature:
-        raise DocumentUnreadable(f"{name} is not text but a {signature} file: rename it to what it is, or leave it out")
+        sections = parse_pdf(data, name, max_pages=max_pages, ocr=ocr)
+    elif signature == "an old Office document" and kind in _ZIPPED:
+        raise DocumentUnreadable(f"{name} is locked with a password, or in an old Office format; save it anew, as {kind.upper()} without a password")
+    elif signature == "a zip file" or kind in _ZIPPED:
+        sections = _parse_zipped(kind, data, name, max_pages)
+    elif kind == "picture" and signature in ("a picture", "a picture or film", None):
+        if not ocr:
+            raise DocumentUnreadable(f"{name} is a picture, and documents.ocr is off")
+        sections = parse_picture(data, name, max_pages=max_pages)
+    elif signature and kind != "mail":
+        raise DocumentUnreadable(f"{name} is not what its name says but {signature}: rename it to what it is, or leave it out")
+    elif kind == "mail":
+        sections = parse_mail(data, name)
     else:
         sections = _parse_text_kind(kind, decode(data, name), name)
     if not any(re.search(r"\w", section.text) for section in sections):
         raise DocumentUnreadable(f"{name} has no text")
     return sections
+
+
+def _signature(data: bytes) -> str | None:
+    return next((what for mark, what in _SIGNATURES if data.startswith(mark)), None)
+
+
+def _parse_zipped(kind: str, data: bytes, name: str, max_pages: int) -> list[Section]:
+    """An archive is read as what lies inside, whichever document its name says it is."""
+    inside = kind_inside(data, name, _ZIPPED.get(kind, "zip file"))
+    if not inside:
+        raise DocumentUnreadable(f"{name} is not a {_ZIPPED[kind]} but some other zip file" if kind in _ZIPPED else f"{name} is a zip file: unpack it into the folder")
+    if inside == "docx":
+        return parse_docx(data, name)
+    if inside == "pptx":
+        return parse_pptx(data, name, max_pages=max_pages)
+    return parse_xlsx(data, name) if inside == "xlsx" else parse_epub(data, name)
 
 
 def _parse_text_kind(kind: str, text: str, name: str) -> list[Section]:
@@ -85,27 +137,3 @@ def _parse_text_kind(kind: str, text: str, name: str) -> list[Section]:
     if kind == "rows":
         return parse_rows(text, name)
     return parse_text(text)
-
-
-def decode(data: bytes, name: str) -> str:
-    """Text from UTF-8, from UTF-16 or -32 with their mark, or else from cp1252, with plain line ends."""
-    encoding = next((encoding for mark, encoding in _BOMS if data.startswith(mark)), None)
-    if encoding is None and b"\0" in data[:65536]:
-        raise DocumentUnreadable(f"{name} is not text: it holds binary data")
-    try:
-        text = data.decode(encoding or "utf-8")
-    except UnicodeDecodeError as error:
-        if encoding:
-            raise DocumentUnreadable(f"{name} is damaged: its text is not the {encoding} that its first bytes say") from error
-        text = data.decode("cp1252", errors="replace")
-    sample = text[:65536]
-    odd = sum(1 for character in sample if (character < " " and character not in "\t\n\r\f\v") or character == "\ufffd")
-    if odd > 0.05 * len(sample):
-        raise DocumentUnreadable(f"{name} is not text: it holds binary data")
-    text = _ENCODED.sub("…", text)
-    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n").replace("\0", "")
-
-
-def shown(name: str) -> str:
-    """A name without the control characters that would forge lines in a log or a page."""
-    return "".join(character if character.isprintable() else "\ufffd" for character in name)

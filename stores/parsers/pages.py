@@ -1,41 +1,28 @@
-"""PDF, page by page."""
+"""PDF, page by page; a page without text is a picture of one, and its text is recognised."""
 
 from __future__ import annotations
 
 import io
 import logging
 import re
-import struct
-import time
-import zlib
 
 from stores.errors import DocumentUnreadable
+from stores.parsers.archive import MALFORMED, damaged
+from stores.parsers.lines import unwrapped
+from stores.parsers.recognition import LONGEST_SIDE, recognise
 from stores.parsers.section import Section
 
-# What a PDF library raises on files that are not what they say; each is the file's fault, none the program's.
-_MALFORMED = (
-    ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, RecursionError, NotImplementedError,
-    OSError, EOFError, MemoryError, zlib.error, struct.error,
-)  # fmt: skip
-
-# A line that ends within a sentence, and goes on in small letters on the next.
-_WRAP = re.compile(r"(?<=[^\s.!?:;|–•*-])\n(?=[a-zß-ÿ])")
+_DOTS_PER_INCH = 200.0
 
 
-def _unwrapped(text: str) -> str:
-    """The text without the line breaks that only the width of the page made: a sentence is quoted whole."""
-    return _WRAP.sub(" ", text)
-
-
-def parse_pdf(data: bytes, name: str, *, max_pages: int, max_characters: int = 20_000_000, seconds: float = 300.0) -> list[Section]:
-    """A section a page. A file without text is refused: it is pictures of pages."""
+def parse_pdf(data: bytes, name: str, *, max_pages: int, ocr: bool = True, max_characters: int = 20_000_000) -> list[Section]:
+    """A section a page. A file in which no page has text is refused."""
     # Imported here: only who reads such files waits for it.
     from pypdf import PdfReader
     from pypdf.errors import PyPdfError
 
     logging.getLogger("pypdf").setLevel(logging.ERROR)
-    deadline = time.monotonic() + seconds
-    sections: list[Section] = []
+    texts: list[str] = []
     characters = 0
     try:
         reader = PdfReader(io.BytesIO(data))
@@ -44,15 +31,34 @@ def parse_pdf(data: bytes, name: str, *, max_pages: int, max_characters: int = 2
         pages = len(reader.pages)
         if pages > max_pages:
             raise DocumentUnreadable(f"{name} has {pages} pages, more than the {max_pages} allowed; split it, or raise documents.max_pages")
-        for number, page in enumerate(reader.pages, start=1):
-            text = _unwrapped(re.sub(r"[ \t]+\n", "\n", page.extract_text()).strip())
-            characters += len(text)
-            if characters > max_characters or time.monotonic() > deadline:
-                raise DocumentUnreadable(f"{name} holds more text than can be read in {seconds:.0f} s; split it")
-            if text:
-                sections.append(Section((), f"page {number}", text))
-    except (PyPdfError, *_MALFORMED) as error:
-        raise DocumentUnreadable(f"{name} is damaged: {str(error)[:200] or type(error).__name__}") from error
+        for page in reader.pages:
+            texts.append(re.sub(r"[ \t]+\n", "\n", page.extract_text()).strip())
+            characters += len(texts[-1])
+            if characters > max_characters:
+                raise DocumentUnreadable(f"{name} holds more than {max_characters / 1e6:.0f} million characters; split it")
+    except (PyPdfError, *MALFORMED) as error:
+        raise damaged(name, "PDF", error) from error
+    if ocr and not all(texts):
+        _recognise_missing(data, name, texts)
+    sections = [Section((), f"page {number}", unwrapped(text)) for number, text in enumerate(texts, start=1) if text]
     if not sections:
-        raise DocumentUnreadable(f"{name} has no text: scanned? Run it through text recognition first")
+        advice = "and none could be recognised: are its pages blank, or scanned too faintly?" if ocr else "it may be scanned, and documents.ocr is off"
+        raise DocumentUnreadable(f"{name} has no text, {advice}")
     return sections
+
+
+def _recognise_missing(data: bytes, name: str, texts: list[str]) -> None:
+    """Fills in the text of pages that have none, from what they look like."""
+    import pypdfium2  # type: ignore[import-untyped]
+
+    try:
+        with pypdfium2.PdfDocument(data) as document:
+            for number in range(min(len(document), len(texts))):
+                if not texts[number]:
+                    page = document[number]
+                    scale = min(_DOTS_PER_INCH / 72, LONGEST_SIDE / max(1.0, *page.get_size()))
+                    texts[number] = recognise(page.render(scale=scale).to_pil())
+                    page.close()
+    except (pypdfium2.PdfiumError, *MALFORMED) as error:
+        if not any(texts):
+            raise DocumentUnreadable(f"{name} has no text, and its pages cannot be drawn to recognise any") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 
 from stores.errors import DocumentUnreadable
 from stores.parsers.section import Section
@@ -16,9 +17,7 @@ def parse_rows(text: str, name: str, *, max_rows: int = 200_000) -> list[Section
     delimiter = "\t" if name.lower().endswith(".tsv") else _delimiter(text)
     reader = csv.reader(io.StringIO(text), delimiter=delimiter)
     header = ""
-    sections: list[Section] = []
-    held: list[str] = []
-    number = 0
+    rows: list[tuple[int, str]] = []
     try:
         for cells in reader:
             line = row_line(cells)
@@ -27,31 +26,38 @@ def parse_rows(text: str, name: str, *, max_rows: int = 200_000) -> list[Section
             if not header:
                 header = line
                 continue
-            number += 1
-            if number > max_rows:
-                raise DocumentUnreadable(f"{name} has more than {max_rows} rows; ask a database about it instead")
-            held.append(line)
-            if len(held) == _ROWS_PER_SECTION:
-                sections.append(_section(header, held, number))
-                held = []
+            rows.append((len(rows) + 1, line))
+            if len(rows) > max_rows:
+                raise too_many_rows(name, max_rows)
     except csv.Error as error:
         raise DocumentUnreadable(f"{name} is not a table: line {reader.line_num}: {error}") from error
-    if held or (header and not sections):
-        sections.append(_section(header, held, number))
-    return sections
+    if header and not rows:
+        return [Section((), "header", header)]
+    return row_sections(header, rows)
 
 
-def row_line(cells: list[str]) -> str:
+def too_many_rows(name: str, max_rows: int) -> DocumentUnreadable:
+    """The refusal of a table that is too long to be read as text."""
+    return DocumentUnreadable(f"{name} has more than {max_rows} rows; ask a database about it instead")
+
+
+def row_line(cells: Sequence[str]) -> str:
     """One row as "a | b", or nothing where all cells are empty."""
     clean = [" ".join(cell.split()) for cell in cells]
     return " | ".join(clean) if any(clean) else ""
 
 
-def _section(header: str, rows: list[str], last: int) -> Section:
-    first = last - len(rows) + 1
-    if not rows:
-        return Section((), "header", header)
-    return Section((), f"rows {first}–{last}" if last > first else f"row {last}", "\n".join(rows), header)
+def row_sections(header: str, rows: Sequence[tuple[int, str]], *, headings: tuple[str, ...] = (), place: str = "") -> list[Section]:
+    """Numbered rows that follow each other, twenty to a section; `place` stands before their numbers."""
+    sections: list[Section] = []
+    start = 0
+    for end in range(1, len(rows) + 1):
+        if end == len(rows) or end - start == _ROWS_PER_SECTION or rows[end][0] != rows[end - 1][0] + 1:
+            first, last = rows[start][0], rows[end - 1][0]
+            where = f"{place}rows {first}–{last}" if last > first else f"{place}row {last}"
+            sections.append(Section(headings, where, "\n".join(line for _, line in rows[start:end]), header))
+            start = end
+    return sections
 
 
 def _delimiter(text: str) -> str:
