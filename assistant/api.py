@@ -163,9 +163,11 @@ class Assistant:
         self, question: str, *, user: str = "local", conversation: str | None = None, words: bool = True
     ) -> Answer:
         """As `ask`."""
-        return _last(
-            [event async for event in self.astream(question, user=user, conversation=conversation, words=words)]
-        )
+        return _last([event async for event in self.astream(question, user=user, conversation=conversation, words=words)])
+
+    def explain(self, sql: str) -> str:
+        """What a query does, in plain words and without the model. Raises `QueryRejected`, `DatabaseUnavailable`."""
+        return self._turns.explain(sql)
 
     # What is kept
 
