@@ -154,6 +154,10 @@ class Assistant:
         """As `ask`."""
         return _last([event async for event in self.astream(question, **options)])
 
+    def explain(self, sql: str) -> str:
+        """What a query does, in plain words and without the model. Raises `QueryRejected`, `DatabaseUnavailable`."""
+        return self._turns.explain(sql)
+
     # What is kept
 
     @property

@@ -6,6 +6,7 @@ import threading
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import date
 from typing import Any, cast
 
@@ -23,7 +24,7 @@ from graphs.sql import SCHEMA_TABLES
 from graphs.state import State
 from graphs.turn import Bounds, Services, Turn
 from graphs.values import Answer, Done, Event
-from stores.errors import AssistantError, NotFound
+from stores.errors import AssistantError, DatabaseUnavailable, NotFound
 
 TITLE = 60
 """Characters of the first question that name a conversation."""
@@ -145,13 +146,26 @@ class Turns:
         place.end_turn(turn.user, turn.conversation)
         return self._made(turn, state)
 
+    def explain(self, sql: str) -> str:
+        """What a query of the workspace's database does. Raises `QueryRejected`, `DatabaseUnavailable`."""
+        if self._parts.database is None:
+            raise DatabaseUnavailable("There is no database whose queries could be explained. Set database.url.")
+        return self._parts.database.explain(sql)
+
     def _made(self, turn: Turn, state: State, choices: tuple[str, ...] = ()) -> Answer:
+        database, sql = self._parts.database, state["sql"]
+        explanation = None
+        if database and sql:
+            sql = database.formatted(sql)
+            # What was shown is not to be lost where the database goes away just now.
+            with suppress(DatabaseUnavailable):
+                explanation = database.explain(sql)
         return Answer(
             id=uuid.uuid4().hex,
             text="".join(turn.text),
             route=state["route"],
             conversation=turn.conversation,
-            sql=state["sql"],
+            sql=sql,
             table=state["table"],
             citations=tuple(state["citations"]),
             memories=tuple(state["used_memories"]),
@@ -159,6 +173,7 @@ class Turns:
             attempts=tuple(state["attempts"]),
             choices=choices,
             usage=turn.meter.usage(),
+            explanation=explanation,
         )
 
     def prefixes(self) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import zlib
 
@@ -10,7 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langgraph.runtime import Runtime
 
 from graphs import prompts
-from graphs.sql import READ_ONLY, asks_to_write
+from graphs.sql import READ_ONLY, asks_to_write, query_of
 from graphs.state import State
 from graphs.turn import Turn
 from stores.values import Message
@@ -36,12 +35,40 @@ _ABLE = re.compile(
 )
 
 
+# "Explain that query", "what does this SQL do?": the words before, which query, and what may follow.
+_QUERY = re.compile(r"\b(that|this|the|your)(\s+(last|first|previous|same|sql))*\s+(query|sql(\s+statement)?)\b", re.IGNORECASE)
+_EXPLAIN = re.compile(r"\b(explain|describe|walk me through|put)(\s+to (me|us))?(\s+(what|how))?\s*$", re.IGNORECASE)
+_WHAT = re.compile(r"\b(what|how)(\s+(does|did|do|is|was))?\s*$", re.IGNORECASE)
+_DOES = re.compile(r"\s*(actually|really)?\s*(does|do|doing|did|means?|works?|says?)\b", re.IGNORECASE)
+_NO_MORE = re.compile(
+    r"(\s|[,.?!]|\b(does|do|doing|did|means?|works?|says?|please|for me|to me|again|actually|really|exactly"
+    r"|in( (plain|simple|other|easy|normal))? (words?|english|terms|language))\b)*",
+    re.IGNORECASE,
+)
+
+
+def query_meant(question: str, recent: list[Message]) -> str | None:
+    """The query of this conversation that the user asks to have explained, or None where they ask something else."""
+    found = _QUERY.search(question)
+    if found is None:
+        return None
+    before, after = question[: found.start()], question[found.end() :]
+    asked = _EXPLAIN.search(before) or (_WHAT.search(before) and _DOES.match(after))
+    if not asked or not _NO_MORE.fullmatch(after):
+        return None
+    return next((query for message in reversed(recent) if (query := query_of(message))), None)
+
+
 def chat(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
     """Talk, or work on text that stands in the conversation."""
     turn = runtime.context
     with turn.step("chat"):
         if asks_to_write(state["question"]):
             turn.say(READ_ONLY)
+            return {"grounded": True}
+        query = query_meant(state["question"], state["recent"])
+        if query and turn.services.database:
+            turn.say(f"What that query does: {turn.services.database.explain(query)}")
             return {"grounded": True}
         if _ABLE.search(state["question"]):
             turn.say(f"I work on this computer alone; nothing leaves it. {way_back(turn)}")
@@ -63,7 +90,7 @@ def conversation(recent: list[Message]) -> list[BaseMessage]:
         if message.role == "user":
             messages.append(HumanMessage(message.text))
         else:
-            query = json.loads(message.answer).get("sql") if message.answer else None
+            query = query_of(message)
             messages.append(AIMessage(message.text + (f"\n(The query was: {query})" if query else "")))
     return messages
 

@@ -11,6 +11,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
 from graphs import prompts
+from graphs.chat import query_meant
 from graphs.evidence import gather, weigh
 from graphs.recall import leans, previous_question
 from graphs.state import State
@@ -28,6 +29,9 @@ def relevance(state: State, runtime: Runtime[Turn]) -> State:
     """Sort the question onto a route; routes that a workspace cannot serve are not offered."""
     turn = runtime.context
     with turn.step("relevance") as detail:
+        if query_meant(state["question"], state["recent"]):
+            detail.append("chat (about the query)")
+            return {"question": state["question"], "route": "chat", "doubt": []}
         routes = possible(turn)
         said = turn.speaker.choose(messages(state, turn), routes)
         schema = turn.services.database.schema() if turn.services.database else None

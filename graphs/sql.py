@@ -222,10 +222,18 @@ def earlier_queries(recent: Sequence[Message]) -> list[tuple[str, str]]:
     pairs = []
     for asked, answered in pairwise(recent):
         if asked.role == "user" and answered.role == "assistant" and answered.answer:
-            query = json.loads(answered.answer).get("sql")
+            query = query_of(answered)
             if query:
                 pairs.append((asked.text, query))
     return pairs
+
+
+def query_of(answered: Message) -> str | None:
+    """The query that an answer stands on as it was written: its layout for readers would cost the model tokens."""
+    answer = json.loads(answered.answer) if answered.answer else {}
+    attempts = answer.get("attempts")
+    written = attempts[-1]["sql"] if attempts and attempts[-1]["error"] is None else None
+    return (written or answer["sql"]) if answer.get("sql") else None
 
 
 def write(turn: Turn, messages: Sequence[BaseMessage]) -> str:

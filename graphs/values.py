@@ -47,7 +47,8 @@ class Answer:
     """One turn's answer. `choices` is not empty when the assistant asks back: the next `ask` is taken as the choice.
 
     `grounded` says whether what is claimed stands on rows, passages or memories that were fetched;
-    it is False for an answer that could not be checked against anything.
+    it is False for an answer that could not be checked against anything. `sql` is laid out for a reader; `explanation`
+    says what it does in plain words, by program.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Answer:
     attempts: tuple[Attempt, ...] = ()
     choices: tuple[str, ...] = ()
     usage: Usage = field(default_factory=Usage)
+    explanation: str | None = None
 
 
 @dataclass(frozen=True)

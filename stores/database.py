@@ -13,6 +13,8 @@ from stores import bounds, guard, introspect, sqlite
 from stores.cells import cut
 from stores.connections import SCHEMA_SECONDS, Connections, Fetch
 from stores.errors import DatabaseUnavailable, QueryRejected, QueryTimeout
+from stores.explain import explain
+from stores.formatting import formatted
 from stores.introspect import Structure, quote
 from stores.mend import mend
 from stores.scopes import Scopes
@@ -85,6 +87,18 @@ class Database:
     def mend(self, sql: str) -> str | None:
         """The query with misplaced columns put right, or None where that is not certain; see `stores.mend`."""
         return mend(sql, self._read()[2], self.dialect)
+
+    def formatted(self, sql: str) -> str:
+        """The query laid out for a reader; see `stores.formatting`."""
+        return formatted(sql, self.dialect)
+
+    def explain(self, sql: str) -> str:
+        """What a query does, in plain words and without a model; see `stores.explain`. Raises `QueryRejected`."""
+        _, scopes, schema = self._read()
+        said = explain(sql, schema)
+        if scopes and scopes.by_user:
+            said += " Only rows that the user who asks may see are read."
+        return f"{said} Masked columns come out empty." if self._masked else said
 
     def find_values(self, question: str, *, user: str | None = None) -> list[ValueMatch]:
         """Words of the question that stand as values in the data this user may see, longest first; see `stores.words`."""

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 Mode = Literal["reranked", "hybrid", "dense", "keyword"]
 RERANKED = 10
-"""Passages that are looked at again, word by word. Of 500 SQuAD questions 0.868 had the right passage first without it, 0.898 with it;
-16 or 40 passages gave no more."""
+"""Passages that are looked at again, word by word. Of 500 SQuAD questions 0.868 had the right passage first without it, 0.898 with it
+(16 or 40 passages gave no more). On Cranfield it gave nothing: nDCG@10 0.546 with half the weight on it, 0.550 without."""
 
 
 class Documents:
@@ -176,7 +176,7 @@ class Documents:
         assert self._rerank
         first = ranked(scores)[:RERANKED]
         words = dict(zip(first, self._rerank(query, [texts[key] for key in first]), strict=True))
-        again = weighted([(scaled({key: scores[key] for key in first}), 0.5), (scaled(words), 0.5)])
+        again = weighted([(scaled({key: scores[key] for key in first}), 0.6), (scaled(words), 0.4)])
         least = min(again.values(), default=0.0)
         return {key: again.get(key, score * least) for key, score in scores.items()}
 

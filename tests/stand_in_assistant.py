@@ -152,7 +152,11 @@ class StandIn:
             return make(
                 "**Ada Lovelace** ordered most last month: 14 orders for 1,892.40 in all, followed by Grace Hopper with 11.",
                 "sql", sql=SQL, grounded=True, table=Table(("name", "city", "orders", "spent"), rows, truncated=True),
+                explanation="Looks at customers together with their orders. For each name, adds up `o.total`.",
             )  # fmt: skip
+        if "months" in question:
+            months = tuple((f"2025-{month:02}", 100 + month * month) for month in range(1, 13))
+            return make("I found 12.", "sql", sql="SELECT month, n FROM months", grounded=True, table=Table(("month", ATTACK), months))
         if "refund" in question:
             return make(
                 "Unused parts can be returned within **30 days** with the receipt [1]. Opened consumables are not refunded, but a faulty one is replaced [2].\n\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -12,6 +13,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
 from graphs.answer import listed
+from graphs.chat import query_meant
 from graphs.documents import relevant
 from graphs.errors import TurnCancelled
 from graphs.graph import build
@@ -58,6 +60,9 @@ class FakeDatabase:
 
     def mend(self, sql: str) -> str | None:
         return sql.replace("cities", "city") if "cities" in sql else None
+
+    def explain(self, sql: str) -> str:
+        return f"Explained: {sql}."
 
     def find_values(self, question: str, *, user: str | None = None) -> list[ValueMatch]:
         return [ValueMatch("porto", "members", "city", "Porto")] if "porto" in question.lower() else []
@@ -380,6 +385,46 @@ def test_off_topic_gets_a_joke_and_a_way_back_without_the_model() -> None:
     assert "members" in bench.text
     assert "warranty.md" in bench.text
     assert bench.turn.meter.model_calls == 1
+
+
+def _answered(sql: str | None) -> list[Message]:
+    return [
+        Message("m1", "c1", "user", "How many members?", NOW),
+        Message("m2", "c1", "assistant", "There are 2.", NOW, json.dumps({"sql": sql, "route": "sql" if sql else "chat"})),
+    ]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Explain that query", "what does that query do?", "Can you explain to me what your last query does?", "How does this SQL work?",
+        "What does the SQL query mean, in plain words?", "Put that query in simple words please.", "Walk me through the query",
+    ],
+)  # fmt: skip
+def test_a_query_is_explained_without_the_model(question: str) -> None:
+    bench = Bench()
+    bench.history.messages = [*_answered(COUNT), *_answered(None)]
+    state = bench.ask(question)
+    assert bench.text == f"What that query does: Explained: {COUNT}."
+    assert state["route"] == "chat"
+    assert state["grounded"]
+    assert bench.model.history == []
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["What does the SQL course cost?", "Explain the query about late orders", "What was the query?", "Explain that", "Explain your first SQL of 2024"],
+)
+def test_what_is_no_question_about_the_query_goes_to_the_model(question: str) -> None:
+    assert query_meant(question, _answered(COUNT)) is None
+
+
+def test_without_a_query_there_is_none_to_explain() -> None:
+    bench = Bench()
+    bench.history.messages = _answered(None)
+    bench.model.pick("chat").say("Which one?")
+    bench.ask("Explain that query")
+    assert bench.text.strip() == "Which one?"
 
 
 def test_only_looking_up_runs_no_wording() -> None:

@@ -27,8 +27,8 @@ from tests.postgres import admin
 CASES = [json.loads(line) for line in Path(__file__).with_name("hostile_sql.jsonl").read_text("utf-8").splitlines()]
 LIMIT = 0.5
 """Seconds that a query may take."""
-GRACE = 1.0
-"""Seconds that it may be late."""
+GRACE = 4.0
+"""Seconds that it may be late: 1 on a machine of its own, more where other programs run. What nothing stops takes far longer."""
 HONEST_LIMIT = 5.0
 """Seconds for an honest query, also on a busy machine."""
 CANARY = "CANARY-7f3a"

@@ -206,6 +206,15 @@ def test_ask_streams_the_answer_and_what_it_stands_on(shell: Shell) -> None:
     assert made.questions == [("Who ordered most?", {"user": "7", "conversation": "monday", "private": False})]
 
 
+def test_ask_explains_the_query_when_it_is_told_to(shell: Shell) -> None:
+    Scripted.script = [replace(ANSWER, sql="SELECT name,\n  total\nFROM customer", explanation="Looks at customer.")] * 2
+    assert shell("ask", "Who ordered most?") == 0
+    assert "SQL:\nSELECT name,\n  total" in shell.out
+    assert "What this does" not in shell.out
+    assert shell("ask", "Who ordered most?", "--explain") == 0
+    assert shell.out.endswith("\nWhat this does: Looks at customer.\n")
+
+
 def test_ask_as_json_prints_the_answer_with_a_version(shell: Shell) -> None:
     assert shell("ask", "Who?", "--json", "--database", "sqlite:///other.db") == 0
     printed = json.loads(shell.out)

@@ -149,6 +149,7 @@ def test_an_answer_streams_and_shows_its_sql_its_rows_and_its_cost(page: Page, s
     assert "First 5 rows shown; there are more." in page.text("#live .rows-foot")
     page.click("#live .fold-sql summary")
     assert "GROUP BY c.name" in page.text("#live .fold-sql pre")
+    assert page.text("#live .explained").startswith("What this does: Looks at customers together with their orders.")
     assert page.text("#live .cost") == "2.4 s · read 1,204 tokens (980 reused) · wrote 85"
     assert page.js("document.querySelector('#live a[download]').download") == "rows.csv"
     assert page.js("document.querySelector('#question textarea').value") == ""
@@ -442,6 +443,28 @@ def test_the_side_bar_is_a_drawer_on_a_phone(page: Page) -> None:
         page.answered()
         assert page.js("document.documentElement.scrollWidth") <= 390
         assert page.js("document.querySelector('#live').getBoundingClientRect().right") <= 390
+    finally:
+        page.chrome.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@browser
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_chart_is_drawn_in_the_colours_of_the_page(page: Page, theme: str) -> None:
+    page.url = f"{page.url.rstrip('/')}/?__theme={theme}"
+    page.reload()
+    page.chrome.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": False}
+    )
+    try:
+        page.ask("How many in these months?")
+        page.answered()
+        assert page.js("document.querySelector('#live .chart svg').getBoundingClientRect().right") <= 390
+        # Text of 11 units that is drawn at nearly its size can be read.
+        assert page.js("document.querySelector('#live .chart svg').getBoundingClientRect().width") >= 300
+        accent = {"light": "rgb(15, 118, 110)", "dark": "rgb(79, 184, 171)"}[theme]
+        assert page.js("getComputedStyle(document.querySelector('#live .chart path.line')).stroke") == accent
+        assert page.js("document.querySelectorAll('#live .chart circle').length") == 12
+        assert page.js("document.querySelector('#live .chart svg').ariaLabel").startswith("Line chart: ")
     finally:
         page.chrome.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 

@@ -32,6 +32,7 @@ def ask(
     user: User = "local",
     conversation: Annotated[str | None, typer.Option(help="Go on with this conversation, or begin one of that name.")] = None,
     database: Annotated[str | None, typer.Option(metavar="URL", help="Ask this database, such as sqlite:///shop.db.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say in plain words what the query does.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")] = False,
     private: Private = False,
 ) -> None:
@@ -39,7 +40,9 @@ def ask(
     given: dict[str, Any] = {"database": {"url": database}} if database else {}
     with session(ctx).assistant(prepare=True, preload=True, **given) as opened:
         if not as_json:
-            stream_answer(opened, question, user=user, conversation=conversation, private=private)
+            answer = stream_answer(opened, question, user=user, conversation=conversation, private=private)
+            if explain and answer.explanation:
+                say(f"\nWhat this does: {answer.explanation}")
             return
         from assistant import answer_to_json
 
@@ -119,7 +122,7 @@ def evidence(answer: Answer) -> list[str]:
         more = "\n(there are more rows)" if answer.table.truncated else ""
         blocks.append(columns(answer.table.rows, header=answer.table.columns) + more)
     if answer.sql:
-        blocks.append(f"SQL: {answer.sql}")
+        blocks.append(f"SQL:\n{answer.sql}" if "\n" in answer.sql else f"SQL: {answer.sql}")
     if answer.citations:
         cited = (f'[{n}] {c.document}, {c.location}: "{" ".join(c.quote.split())}"' for n, c in enumerate(answer.citations, 1))
         blocks.append("\n".join(cited))

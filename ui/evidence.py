@@ -10,7 +10,9 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from assistant import Answer, Citation, Memory, Table, Usage
-from ui import icons
+from ui import icons, markdown
+from ui.chart import chart
+from ui.drawing import figure
 
 Cell = str | int | float | bool | None
 
@@ -25,10 +27,10 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def evidence(answer: Answer, *, rows_shown: int = ROWS_SHOWN, csv_bytes: int = CSV_BYTES) -> str:
-    """The rows, the sources, the SQL, the tries before it and the memories of an answer."""
+    """The rows with their chart, the sources, the SQL, the tries before it and the memories of an answer."""
     return "".join(
         (
-            table(answer.table, rows_shown=rows_shown, csv_bytes=csv_bytes) if answer.table else "",
+            table(answer.table, rows_shown=rows_shown, csv_bytes=csv_bytes) + drawn(answer.table) if answer.table else "",
             sources(answer.citations, answer.id),
             _folds(answer),
         )
@@ -64,6 +66,16 @@ def table(data: Table, *, rows_shown: int = ROWS_SHOWN, csv_bytes: int = CSV_BYT
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
         f'<div class="rows-foot"><span class="quiet">{row_note(data, rows_shown)}</span>{_csv_link(data, csv_bytes)}</div></div>'
     )
+
+
+def drawn(data: Table) -> str:
+    """The chart that the rows call for, where they call for one; of rows that are not all there none is drawn."""
+    found = chart(data)
+    if found is None:
+        return ""
+    if data.truncated:
+        return '<p class="quiet chart-none">No chart: there are more rows than these.</p>'
+    return figure(found)
 
 
 def row_note(data: Table, rows_shown: int = ROWS_SHOWN) -> str:
@@ -121,7 +133,7 @@ def cost(usage: Usage) -> str:
 def _folds(answer: Answer) -> str:
     failed = [attempt for attempt in answer.attempts if attempt.error]
     parts = [
-        _fold(answer, "sql", "SQL", _sql(answer.sql)) if answer.sql else "",
+        _fold(answer, "sql", "SQL", _sql(answer.sql) + _explained(answer.explanation)) if answer.sql else "",
         _fold(
             answer,
             "tries",
@@ -148,6 +160,11 @@ def _sql(sql: str) -> str:
         f'<div class="code"><button type="button" class="icon-button" data-copy aria-label="Copy the SQL" title="Copy">{icons.COPY}</button>'
         f"<pre><code>{escape(sql)}</code></pre></div>"
     )
+
+
+def _explained(explanation: str | None) -> str:
+    """What the query does, with its quoted pieces as code."""
+    return f'<p class="explained">What this does: {markdown.inline(explanation)}</p>' if explanation else ""
 
 
 def _attempt(sql: str, error: str) -> str:
