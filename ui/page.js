@@ -93,7 +93,8 @@
     (data.prompt ? input : $(".no", made)).focus();
     if (data.prompt) input.select();
     return new Promise((resolve) => {
-      made.onclose = () => resolve(made.returnValue === "yes" ? input.value : null);
+      // The event comes late: by then the dialog may be open again, for another question.
+      made.onclose = () => { if (!made.open) resolve(made.returnValue === "yes" ? input.value : null); };
     });
   }
 
