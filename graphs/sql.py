@@ -66,7 +66,7 @@ def sql(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
 
 def _write_and_run(state: State, turn: Turn, database: Database) -> dict[str, object]:
     messages = prompt(state, turn, database.schema())
-    trials = Trials(turn, database)
+    trials = Trials(turn, database, state["question"])
     query = write(turn, messages)
     found = trials.run(query)
     if found is None and asks_to_write(query):
@@ -102,18 +102,20 @@ class Found:
 class Trials:
     """Runs the queries of one turn, each once, mended by program where that is certain."""
 
-    def __init__(self, turn: Turn, database: Database) -> None:
+    def __init__(self, turn: Turn, database: Database, question: str) -> None:
         self._turn = turn
         self._database = database
+        self._question = question
         self.ran: dict[str, Found | None] = {}
         self.attempts: list[Attempt] = []
 
     def run(self, query: str) -> Found | None:
-        """The rows of a query as the model wrote it, or None where it does not run."""
-        found = self._once(query)
-        if found is None and not asks_to_write(query) and (mended := self._database.mend(query)):
-            return self._once(mended)
-        return found
+        """The rows of a query, mended where that can be done and finds something; None where it does not run."""
+        if not asks_to_write(query) and (mended := self._database.mend(query, self._question, user=self._turn.user)):
+            found = self._once(mended)
+            if found is not None and not says_nothing(found.table):
+                return found
+        return self._once(query)
 
     def _once(self, query: str) -> Found | None:
         if query not in self.ran:

@@ -9,15 +9,19 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from sqlglot import exp
+
 from stores import guard, introspect, sqlite
 from stores.cells import cut
 from stores.connections import SCHEMA_SECONDS, Connections, Fetch
 from stores.errors import QueryRejected, QueryTimeout
+from stores.fit import fit
 from stores.introspect import Structure, quote
+from stores.keys import with_found_keys
 from stores.mend import mend
 from stores.scopes import Scopes
 from stores.values import ColumnInfo, Schema, Table, TableInfo, Value, ValueMatch
-from stores.words import Words
+from stores.words import Reading, Words
 
 SAMPLE_ROWS = 3
 SAMPLE_CHARACTERS = 40
@@ -76,12 +80,31 @@ class Database:
         """The rows of a query that passes `check`. Raises `QueryRejected`, `QueryFailed`, `QueryTimeout`."""
         return self._run_checked(self.check(sql, user=user), self.timeout, self.max_rows)
 
-    def mend(self, sql: str) -> str | None:
-        """The query with misplaced columns put right, or None where that is not certain; see `stores.mend`."""
-        return mend(sql, self._read()[2], self.dialect)
+    def mend(self, sql: str, question: str = "", *, user: str | None = None) -> str | None:
+        """The query with misplaced columns and values put right as far as that is certain, or None where nothing is to be
+        changed; see `stores.mend` and `stores.fit`."""
+        schema = self._read()[2]
+        mended = mend(sql, schema, self.dialect)
+
+        def holds(condition: exp.Expr, table: str) -> bool:
+            query = exp.select("1").from_(exp.to_table(table, quoted=True)).where(condition).limit(1)
+            try:
+                return bool(self.run(query.sql(self.dialect, identify=True), user=user).rows)
+            except (QueryRejected, QueryTimeout):
+                return True  # nothing is known against it
+
+        def find(value: str) -> list[ValueMatch]:
+            return self._words.whole(value, *self._reading(user))
+
+        fitted = fit(mended or sql, question, schema, self.dialect, holds=holds, find=find)
+        return fitted or mended
 
     def find_values(self, question: str, *, user: str | None = None) -> list[ValueMatch]:
         """Words of the question that stand as values in the data this user may see, longest first; see `stores.words`."""
+        return self._words.find(question, *self._reading(user))
+
+    def _reading(self, user: str | None) -> tuple[Schema, Reading, Hashable]:
+        """The schema, what opens the rows that this user may see, and a name for their state."""
         _, scopes, schema = self._read()
 
         @contextmanager
@@ -89,8 +112,7 @@ class Database:
             with self._connections.reading(self._words.build_seconds) as fetch:
                 yield fetch if scopes is None else lambda sql, seconds, rows: fetch(scopes.rewrite(sql, user), seconds, rows)
 
-        key = (user if scopes else None, schema.fingerprint, self._connections.revision())
-        return self._words.find(question, schema, reading, key=key)
+        return schema, reading, (user if scopes else None, schema.fingerprint, self._connections.revision())
 
     def close(self) -> None:
         """Close the connections."""
@@ -146,6 +168,7 @@ class Database:
         deadline = time.monotonic() + PROFILE_SECONDS
         with self._connections.reading(PROFILE_SECONDS) as fetch:
             sampled = [replace(t, sample_rows=self._sample(t, fetch, deadline)) for t in tables]
+            sampled = with_found_keys(sampled, self.dialect, lambda sql: _within(deadline, fetch, sql))
             sampled = [replace(t, columns=tuple(self._with_values(t, c, fetch, deadline) for c in t.columns)) for t in sampled]
             return tuple(replace(t, row_count=self._count(t, fetch, deadline)) for t in sampled)
 

@@ -77,10 +77,14 @@ class Words:
         self._indexes: OrderedDict[Hashable, _Index] = OrderedDict()
         self._lock = threading.Lock()
 
-    def find(self, question: str, schema: Schema, reading: Reading, *, key: Hashable) -> list[ValueMatch]:
+    def find(self, question: str, schema: Schema, reading: Reading, key: Hashable) -> list[ValueMatch]:
         """At most `max_matches`, the longest first. `key` names whose data it is and its state."""
         index = self._index(schema, reading, key)
         return self._matches(question, index, _schema_words(schema))[: self.max_matches]
+
+    def whole(self, value: str, schema: Schema, reading: Reading, key: Hashable) -> list[ValueMatch]:
+        """Where this very value stands, in whatever case and number."""
+        return self._index(schema, reading, key).whole.get(" ".join(fold(value)), [])
 
     def _index(self, schema: Schema, reading: Reading, key: Hashable) -> _Index:
         with self._lock:

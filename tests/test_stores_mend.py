@@ -38,6 +38,13 @@ def database(tmp_path: Path) -> Database:
         ("SELECT r.city FROM repairs AS r", (("Ghent",),)),
         ("SELECT city, count(*) FROM repairs GROUP BY city", (("Ghent", 1),)),
         ("SELECT \"full speciality\" AS s, T1.status FROM repairs AS T1 JOIN mechanics ON mechanics.mechanic_id = T1.mechanic_id WHERE T1.city = 'Ghent'", (("wheels", "done"),)),
+        # two joins are missing, or one in what a subquery gives
+        ("SELECT m.first_name FROM members AS m WHERE m.\"full speciality\" = 'wheels'", (("Bo",),)),
+        ("SELECT repair_id FROM repairs WHERE mechanic_id IN (SELECT mechanic_id FROM members)", ((1,),)),
+        # the subquery asks the wrong table
+        ("SELECT status FROM repairs WHERE price = (SELECT max(price) FROM members)", (("done",),)),
+        # an odd name without its quotes
+        ("SELECT first_name FROM mechanics ORDER BY full speciality DESC LIMIT 1", (("Cy",),)),
         # nearly the right name
         ("SELECT r.prices FROM repairs AS r WHERE r.statuss = 'done'", ((10.5,),)),
         # in both of the tables that are joined on it

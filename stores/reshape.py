@@ -1,0 +1,151 @@
+"""Changes the shape of a query that does what nobody asked: joins on the wrong columns, joins to no purpose, two values of one row at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from sqlglot import exp
+from sqlglot.optimizer.scope import Scope
+
+from stores.joins import column as column_of
+from stores.joins import join_along, own_columns, tables_of, way_to
+from stores.values import Schema, TableInfo
+from stores.words import fold
+
+
+def unjoined(scope: Scope, question: str, schema: Schema, dialect: str) -> bool:
+    """Whether a join was taken out whose table the query does not use and the question does not name."""
+    select = scope.expression
+    tables = tables_of(scope, schema, dialect)
+    if not isinstance(select, exp.Select) or len(tables) < 2 or select.is_star or _counts(select):
+        return False
+    asked = set(fold(question))
+    for join in select.args.get("joins") or ():
+        alias = join.alias_or_name
+        info, on = tables.get(alias), join.args.get("on")
+        if info is None or not isinstance(on, exp.EQ) or join.side or any(not column.table for column in own_columns(scope)):
+            continue
+        others = [other for name, other in tables.items() if name != alias]
+        own = set(_words(info.name)) - {word for other in others for word in _words(other.name)}
+        used = [column for column in scope.columns if column.table == alias and column.find_ancestor(exp.Join) is not join]
+        if own and not used and not any(_alike(word, said) for word in own for said in asked):
+            join.pop()
+            return True
+    return False
+
+
+def _counts(select: exp.Select) -> bool:
+    """Whether it matters how often a row comes: something is counted, summed or grouped."""
+    return bool(select.args.get("group")) or any(found.find_ancestor(exp.Select) is select for found in select.find_all(exp.AggFunc))
+
+
+def both(expression: exp.Expr, question: str) -> exp.Expr | None:
+    """The query as an INTERSECT, where rows are to have one value and, in another row, the other."""
+    if not isinstance(expression, exp.Select) or any(expression.args.get(part) for part in ("group", "order", "limit", "having")):
+        return None
+    where = expression.args.get("where")
+    if where is None or expression.find(exp.AggFunc) or not expression.args.get("joins"):
+        return None
+    for node, sides in _pairs(where, asked=bool(re.search(r"\bboth\b", question, re.IGNORECASE))):
+        halves = []
+        for side in sides:
+            node.replace(side)
+            halves.append(expression.copy())
+            side.replace(node)
+        return exp.intersect(*halves, distinct=True, copy=False)
+    return None
+
+
+def _pairs(where: exp.Where, *, asked: bool) -> Iterator[tuple[exp.Expr, tuple[exp.Expr, exp.Expr]]]:
+    """Conditions that no row meets, or that are asked of both values, each with its two sides."""
+    if where.find(exp.Subquery, exp.Exists):
+        return
+    for node in where.find_all(exp.In, exp.Or, exp.And):
+        if isinstance(node, exp.In):
+            if asked and len(node.expressions) == 2 and not node.find_ancestor(exp.Not, exp.Or):
+                one, two = (exp.EQ(this=node.this.copy(), expression=value.copy()) for value in node.expressions)
+                yield node, (one, two)
+        elif _two_values(node.this, node.expression) and (asked or isinstance(node, exp.And)):
+            yield node, (node.this.copy(), node.expression.copy())
+
+
+def _two_values(one: exp.Expr, two: exp.Expr) -> bool:
+    """Whether both say what one column equals, and not the same."""
+    if not (isinstance(one, exp.EQ) and isinstance(two, exp.EQ) and isinstance(one.expression, exp.Literal) and isinstance(two.expression, exp.Literal)):
+        return False
+    return isinstance(one.this, exp.Column) and one.this == two.this and one.expression != two.expression
+
+
+def divided(expression: exp.Expr, schema: Schema, dialect: str) -> bool:
+    """Whether a division of whole numbers, which would drop what comes after the point, was made one of fractions."""
+    types = {c.name.lower(): c.type.lower() for table in schema.tables for c in table.columns}
+    # "year / 10 * 10" is meant as it stands; a quotient of sums and counts is a share or a mean.
+    found = [node for node in expression.find_all(exp.Div) if node.find(exp.AggFunc) and _is_whole(node, types)]
+    for node in found:
+        node.set("this", exp.cast(node.this.copy(), "REAL" if dialect == "sqlite" else "NUMERIC", dialect=dialect))
+    return bool(found)
+
+
+def _is_whole(node: exp.Expr, types: dict[str, str]) -> bool:
+    if isinstance(node, exp.Count):
+        return True
+    if isinstance(node, exp.Literal):
+        return not node.is_string and node.is_int
+    if isinstance(node, exp.Column):
+        return "int" in types.get(node.name.lower(), "")
+    if isinstance(node, exp.Sum | exp.Max | exp.Min | exp.Paren | exp.Distinct):
+        return all(_is_whole(part, types) for part in node.iter_expressions())
+    if isinstance(node, exp.Case):
+        outcomes = [branch.args["true"] for branch in node.args["ifs"]] + [d for d in [node.args.get("default")] if d]
+        return all(_is_whole(outcome, types) for outcome in outcomes)
+    return isinstance(node, exp.Binary) and _is_whole(node.this, types) and _is_whole(node.expression, types)
+
+
+def _alike(one: str, two: str) -> bool:
+    """Whether two words are the same or begin alike ("perform", "performance")."""
+    return one == two or (min(len(one), len(two)) > 4 and one[:5] == two[:5])
+
+
+def _words(name: str) -> list[str]:
+    return fold(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).replace("_", " "))
+
+
+def rejoined(scope: Scope, schema: Schema, dialect: str) -> bool:
+    """Whether a join on a foreign key with a table that the key does not refer to was led along the keys instead."""
+    select = scope.expression
+    tables = tables_of(scope, schema, dialect)
+    if not isinstance(select, exp.Select):
+        return False
+    for join in select.args.get("joins") or ():
+        alias, on = join.alias_or_name, join.args.get("on")
+        if alias not in tables or join.side or not isinstance(on, exp.EQ) or not _is_astray(on, tables):
+            continue
+        other = next(column.table for column in on.find_all(exp.Column) if column.table != alias)
+        way = way_to([tables[alias].name], {other: tables[other]}, schema)
+        if way is None or any(step.other in {info.name for info in tables.values()} for step in way[:-1]):
+            continue
+        joins = select.args["joins"]
+        before = exp.Select()
+        join_along(before, way[:-1])
+        last = way[-1]
+        on.replace(exp.EQ(this=column_of(last.mine, last.alias), expression=column_of(last.theirs, alias)))
+        at = joins.index(join)
+        select.set("joins", [*joins[:at], *(before.args.get("joins") or ()), *joins[at:]])
+        return True
+    return False
+
+
+def _is_astray(on: exp.EQ, tables: dict[str, TableInfo]) -> bool:
+    """Whether two columns are held equal of which one is a foreign key, but not to the other nor to what the other refers to."""
+    one, two = on.left, on.right
+    if not (isinstance(one, exp.Column) and isinstance(two, exp.Column) and {one.table, two.table} <= set(tables) and one.table != two.table):
+        return False
+    names = [f"{tables[column.table].name}.{column.name}".lower() for column in (one, two)]
+    refers = [_reference(tables[column.table], column.name) for column in (one, two)]
+    meets = refers[0] == names[1] or refers[1] == names[0] or refers[0] == refers[1]
+    return any(refers) and not meets
+
+
+def _reference(table: TableInfo, name: str) -> str:
+    return next((column.references.lower() for column in table.columns if column.name.lower() == name.lower() and column.references), "")
