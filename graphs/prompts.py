@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from graphs.shapes import shapes
 from stores.values import Memory, Passage, Schema, Table, TableInfo, Value, ValueMatch
 
 ROUTE_SYSTEM = """You sort messages for an assistant that has a database, documents and a memory of its user. Reply with one word, the kind of the message.
@@ -76,9 +77,9 @@ def _table_line(table: TableInfo) -> str:
     return f"{table.name} ({columns})"
 
 
-SQL_SYSTEM = """You write {dialect} queries. Answer each question with one SELECT statement over this database and nothing else. Select exactly what is asked for, people and things by their names, not their ids. When a record itself is asked for ("my last order"), select its columns with *.
+SQL_SYSTEM = """You write {dialect} queries. Answer each question with one SELECT statement over this database and nothing else. Select exactly what is asked for, people and things by their names, not their ids.
 
-{schema}"""
+{schema}{examples}"""
 
 DIALECTS = {"sqlite": "SQLite", "postgres": "PostgreSQL", "mysql": "MySQL"}
 
@@ -86,7 +87,9 @@ DIALECTS = {"sqlite": "SQLite", "postgres": "PostgreSQL", "mysql": "MySQL"}
 def sql_system(*, schema: Schema, tables: Sequence[TableInfo]) -> str:
     """The SQL agent's instruction: the rule and the schema, two rows of each table."""
     shown = "\n\n".join(create_table(table) for table in tables)
-    return SQL_SYSTEM.format(dialect=DIALECTS.get(schema.dialect, schema.dialect), schema=shown)
+    pairs = "".join(f"\n\n-- {question}\n{query};" for question, query in shapes(tables))
+    examples = f"\n\nExamples:{pairs}" if pairs else ""
+    return SQL_SYSTEM.format(dialect=DIALECTS.get(schema.dialect, schema.dialect), schema=shown, examples=examples)
 
 
 def create_table(table: TableInfo) -> str:
@@ -127,7 +130,7 @@ def sql_question(
     """
     lines = [*dates]
     if own_row:
-        lines.append(f'"I", "me" and "my" mean {own_row}.')
+        lines.append(f'"I", "me" and "my" mean {own_row}. Select a record that is asked for ("my last order") with *.')
     lines += [f"{quoted(v.table)}.{quoted(v.column)} has the value '{v.value}'." for v in values]
     asked = f"{question} (This goes on from: {before} Keep its conditions.)" if before else question
     return "\n".join([*lines, asked])

@@ -230,7 +230,7 @@ def test_sql_is_repaired_with_the_databases_own_error() -> None:
     bench = Bench({COUNT: Table(("n",), ((2,),))})
     bench.model.pick("sql").say(NOPE, NOPE, NOPE, NOPE, NOPE, COUNT, "There are 2.")
     state = bench.ask("How many members?")
-    assert [a.error for a in state["attempts"]] == [None]
+    assert [a.error for a in state["attempts"]] == ["no such column: nope", None]
     assert "no such column: nope" in str(bench.model.history[3][-2].content)
 
 
