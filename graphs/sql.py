@@ -111,11 +111,12 @@ class Trials:
 
     def run(self, query: str) -> Found | None:
         """The rows of a query, mended where that can be done and finds something; None where it does not run."""
+        found = None
         if not asks_to_write(query) and (mended := self._database.mend(query, self._question, user=self._turn.user)):
             found = self._once(mended)
             if found is not None and not says_nothing(found.table):
                 return found
-        return self._once(query)
+        return self._once(query) or found
 
     def _once(self, query: str) -> Found | None:
         if query not in self.ran:

@@ -141,7 +141,9 @@ def _joined(column: exp.Column, scope: Scope, tables: dict[str, TableInfo], sche
     """Join the one table that has the column, over the keys that tie it to a table of the query."""
     select = scope.expression
     holders = [info for info in schema.tables if _has(info, column.name)]
-    way = way_to([info.name for info in holders], tables, schema)
+    names = [info.name for info in holders]
+    own = {column.table: tables[column.table]} if column.table else dict(tables)
+    way = way_to(names, own, schema) or way_to(names, tables, schema)
     if not isinstance(select, exp.Select) or way is None:
         return False
     qualify(scope, tables)

@@ -77,6 +77,21 @@ def _two_values(one: exp.Expr, two: exp.Expr) -> bool:
     return isinstance(one.this, exp.Column) and one.this == two.this and one.expression != two.expression
 
 
+def uncounted(expression: exp.Expr) -> bool:
+    """Whether "SELECT count(seats) … ORDER BY price LIMIT 1" became the seats of that one row: counted first, there is no order."""
+    if not isinstance(expression, exp.Select) or not (expression.args.get("order") and expression.args.get("limit")):
+        return False
+    ordered = expression.args["order"].find(exp.AggFunc) is None
+    counted = [select for select in expression.selects if isinstance(select.unalias(), exp.Count)]
+    if expression.args.get("group") or not ordered or len(counted) != len(expression.selects):
+        return False
+    columns = [select.unalias().this for select in counted]
+    if not all(isinstance(column, exp.Column) for column in columns):
+        return False
+    expression.set("expressions", columns)
+    return True
+
+
 def divided(expression: exp.Expr, schema: Schema, dialect: str) -> bool:
     """Whether a division of whole numbers, which would drop what comes after the point, was made one of fractions."""
     types = {c.name.lower(): c.type.lower() for table in schema.tables for c in table.columns}

@@ -114,6 +114,12 @@ def test_both_of_two_values_are_found_in_rows_of_their_own(database: Database) -
     assert database.mend(f"{JOINED} WHERE T2.year IN (2014, 2015)", "Which shops sold in 2014 or 2015?") is None
 
 
+def test_what_is_ordered_is_not_counted(database: Database) -> None:
+    assert database.mend("SELECT count(year) FROM sales ORDER BY sale_id LIMIT 1", "") == "SELECT year FROM sales ORDER BY sale_id LIMIT 1"
+    assert database.mend("SELECT count(*) FROM sales ORDER BY 1 LIMIT 1", "") is None
+    assert database.mend("SELECT count(year) FROM sales GROUP BY state ORDER BY state LIMIT 1", "") is None
+
+
 def test_a_share_keeps_what_comes_after_the_point(database: Database) -> None:
     mended = database.mend("SELECT SUM(CASE WHEN state = 'paid' THEN 1 ELSE 0 END) / COUNT(*) FROM sales", "What share is paid?")
     assert mended is not None
