@@ -86,12 +86,13 @@ class Database:
         schema = self._read()[2]
         mended = mend(sql, schema, self.dialect)
 
-        def holds(condition: exp.Expr, table: str) -> bool:
+        def holds(condition: exp.Expr, table: str) -> bool | None:
             query = exp.select("1").from_(exp.to_table(table, quoted=True)).where(condition).limit(1)
             try:
-                return bool(self.run(query.sql(self.dialect, identify=True), user=user).rows)
+                checked = self.check(query.sql(self.dialect, identify=True), user=user)
+                return bool(self._run_checked(checked, TABLE_SECONDS, 1).rows)
             except (QueryRejected, QueryTimeout):
-                return True  # nothing is known against it
+                return None
 
         def find(value: str) -> list[ValueMatch]:
             return self._words.whole(value, *self._reading(user))

@@ -19,8 +19,8 @@ from stores.joins import join_along, own_columns, qualify, tables_of, way_to
 from stores.reshape import both, divided, rejoined, uncounted, unjoined
 from stores.values import Schema, TableInfo, ValueMatch
 
-Holds = Callable[[exp.Expr, str], bool]
-"""Whether a condition on one table (given by its name) is true of any of its rows."""
+Holds = Callable[[exp.Expr, str], bool | None]
+"""Whether a condition on one table (given by its name) is true of any of its rows; None where that takes too long to say."""
 Find = Callable[[str], list[ValueMatch]]
 """Where a text stands as a whole value, in whatever spelling."""
 
@@ -61,7 +61,7 @@ def _grounded(scope: Scope, schema: Schema, dialect: str, holds: Holds, find: Fi
         info = _table_of(column, tables)
         if literal is None or info is None:
             continue
-        if column.parent is None or holds(_bare(column.parent), info.name):
+        if column.parent is None or holds(_bare(column.parent), info.name) is not False:
             continue
         found = find(literal.name.strip("%"))
         here = {match.value for match in found if match.table == info.name and match.column.lower() == column.name.lower()}
@@ -106,14 +106,18 @@ def _placed(
 
 
 def _within(column: exp.Column, literal: exp.Literal, info: TableInfo, holds: Holds) -> bool:
-    """Whether "=" became LIKE, since the column has longer values that hold the text."""
+    """Whether "=" became LIKE, since the column has longer values that hold the text as words of theirs."""
     if not isinstance(column.parent, exp.EQ) or len(literal.name) < 3:
         return False
-    like = exp.Like(this=column.copy(), expression=exp.Literal.string(f"%{literal.name}%"))
-    if not holds(_bare(like), info.name):
+    patterns = [f"{before}{literal.name}{after}" for before in ("", "% ", "%(") for after in ("", " %", ",%", ";%", ":%", ".%", "-%", ")%")]
+    if not holds(_bare(exp.or_(*(_like(column, pattern) for pattern in patterns))), info.name):
         return False
-    column.parent.replace(like)
+    column.parent.replace(_like(column, f"%{literal.name}%"))
     return True
+
+
+def _like(column: exp.Column, pattern: str) -> exp.Like:
+    return exp.Like(this=column.copy(), expression=exp.Literal.string(pattern))
 
 
 def _bare(condition: exp.Expr) -> exp.Expr:

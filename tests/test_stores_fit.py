@@ -60,6 +60,8 @@ def test_a_value_is_looked_for_where_it_stands(database: Database, wrong: str, r
     [
         "SELECT name FROM shops WHERE note = 'open late'",  # it is there
         "SELECT name FROM shops WHERE note = 'nowhere at all'",  # nobody holds it
+        "SELECT name FROM shops WHERE note = 'late r'",  # not as words
+        "SELECT name FROM shops WHERE note = 'ate'",
         "SELECT name FROM shops WHERE note = 'kept'",  # but for blanks around it
         "SELECT name FROM shops WHERE note <> 'Ghent'",
         "SELECT count(*) FROM sales WHERE year = 1999",
