@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphs.shapes import shapes
 from stores.values import Memory, Passage, Schema, Table, TableInfo, Value, ValueMatch
 
 ROUTE_SYSTEM = """You sort messages for an assistant that has a database, documents and a memory of its user. Reply with one word, the kind of the message.
@@ -79,7 +78,7 @@ def _table_line(table: TableInfo) -> str:
 
 SQL_SYSTEM = """You write {dialect} queries. Answer each question with one SELECT statement over this database and nothing else. Select exactly what is asked for, people and things by their names, not their ids.
 
-{schema}{examples}"""
+{schema}"""
 
 DIALECTS = {"sqlite": "SQLite", "postgres": "PostgreSQL", "mysql": "MySQL"}
 
@@ -87,9 +86,7 @@ DIALECTS = {"sqlite": "SQLite", "postgres": "PostgreSQL", "mysql": "MySQL"}
 def sql_system(*, schema: Schema, tables: Sequence[TableInfo]) -> str:
     """The SQL agent's instruction: the rule and the schema, two rows of each table."""
     shown = "\n\n".join(create_table(table) for table in tables)
-    pairs = "".join(f"\n\n-- {question}\n{query};" for question, query in shapes(tables))
-    examples = f"\n\nExamples:{pairs}" if pairs else ""
-    return SQL_SYSTEM.format(dialect=DIALECTS.get(schema.dialect, schema.dialect), schema=shown, examples=examples)
+    return SQL_SYSTEM.format(dialect=DIALECTS.get(schema.dialect, schema.dialect), schema=shown)
 
 
 def create_table(table: TableInfo) -> str:
