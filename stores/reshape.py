@@ -47,9 +47,11 @@ def both(expression: exp.Expr, question: str) -> exp.Expr | None:
     where = expression.args.get("where")
     if where is None or expression.find(exp.AggFunc) or not expression.args.get("joins"):
         return None
-    for node, sides in _pairs(where, asked=bool(re.search(r"\bboth\b", question, re.IGNORECASE))):
+    for node, one, two in _pairs(where):
+        if not isinstance(node, exp.And) and not _of_both(question, one.expression.name, two.expression.name):
+            continue
         halves = []
-        for side in sides:
+        for side in (one, two):
             node.replace(side)
             halves.append(expression.copy())
             side.replace(node)
@@ -57,24 +59,31 @@ def both(expression: exp.Expr, question: str) -> exp.Expr | None:
     return None
 
 
-def _pairs(where: exp.Where, *, asked: bool) -> Iterator[tuple[exp.Expr, tuple[exp.Expr, exp.Expr]]]:
-    """Conditions that no row meets, or that are asked of both values, each with its two sides."""
+def _pairs(where: exp.Where) -> Iterator[tuple[exp.Expr, exp.EQ, exp.EQ]]:
+    """Conditions that name two values of one column, and each of them alone."""
     if where.find(exp.Subquery, exp.Exists):
         return
     for node in where.find_all(exp.In, exp.Or, exp.And):
-        if isinstance(node, exp.In):
-            if asked and len(node.expressions) == 2 and not node.find_ancestor(exp.Not, exp.Or):
-                one, two = (exp.EQ(this=node.this.copy(), expression=value.copy()) for value in node.expressions)
-                yield node, (one, two)
-        elif _two_values(node.this, node.expression) and (asked or isinstance(node, exp.And)):
-            yield node, (node.this.copy(), node.expression.copy())
+        if not isinstance(node, exp.In):
+            one, two = node.this, node.expression
+        elif len(node.expressions) == 2 and not node.find_ancestor(exp.Not, exp.Or):
+            one, two = (exp.EQ(this=node.this.copy(), expression=value.copy()) for value in node.expressions)
+        else:
+            continue
+        if isinstance(one, exp.EQ) and isinstance(two, exp.EQ) and _two_values(one, two):
+            yield node, one.copy(), two.copy()
 
 
-def _two_values(one: exp.Expr, two: exp.Expr) -> bool:
+def _of_both(question: str, one: str, two: str) -> bool:
+    """Whether a question asks of "both" these values, with "and" between them."""
+    first, second = re.escape(one), re.escape(two)
+    return bool(re.search(rf"\bboth\b.*?({first}.*\band\b.*{second}|{second}.*\band\b.*{first})", question, re.IGNORECASE | re.DOTALL))
+
+
+def _two_values(one: exp.EQ, two: exp.EQ) -> bool:
     """Whether both say what one column equals, and not the same."""
-    if not (isinstance(one, exp.EQ) and isinstance(two, exp.EQ) and isinstance(one.expression, exp.Literal) and isinstance(two.expression, exp.Literal)):
-        return False
-    return isinstance(one.this, exp.Column) and one.this == two.this and one.expression != two.expression
+    literal = isinstance(one.expression, exp.Literal) and isinstance(two.expression, exp.Literal)
+    return literal and isinstance(one.this, exp.Column) and one.this == two.this and one.expression != two.expression
 
 
 def uncounted(expression: exp.Expr) -> bool:

@@ -114,6 +114,7 @@ def test_both_of_two_values_are_found_in_rows_of_their_own(database: Database) -
     assert never is not None
     assert database.run(never).rows == (("Blue",),)
     assert database.mend(f"{JOINED} WHERE T2.year IN (2014, 2015)", "Which shops sold in 2014 or 2015?") is None
+    assert database.mend(f"{JOINED} WHERE T2.year IN (2014, 2015)", "Both name and sales of shops in 2014 or 2015?") is None
 
 
 def test_what_is_ordered_is_not_counted(database: Database) -> None:
