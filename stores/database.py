@@ -169,8 +169,8 @@ class Database:
         deadline = time.monotonic() + PROFILE_SECONDS
         with self._connections.reading(PROFILE_SECONDS) as fetch:
             sampled = [replace(t, sample_rows=self._sample(t, fetch, deadline)) for t in tables]
-            sampled = with_found_keys(sampled, self.dialect, lambda sql: _within(deadline, fetch, sql))
             sampled = [replace(t, columns=tuple(self._with_values(t, c, fetch, deadline) for c in t.columns)) for t in sampled]
+            sampled = with_found_keys(sampled, self.dialect, lambda sql: _within(deadline, fetch, sql))
             return tuple(replace(t, row_count=self._count(t, fetch, deadline)) for t in sampled)
 
     def _sample(self, table: TableInfo, fetch: Fetch, deadline: float) -> tuple[tuple[Value, ...], ...]:

@@ -27,10 +27,10 @@ def with_found_keys(tables: Sequence[TableInfo], dialect: str, look: Look) -> li
     keys = {table.name: column for table in tables if (column := _key(table, dialect, look))}
     found = []
     for table in tables:
-        columns = [
-            column if column.references else replace(column, references=_target(table, column, tables, keys, dialect, look))
-            for column in table.columns
-        ]
+        columns = []
+        for column in table.columns:
+            target = None if column.references else _target(table, column, tables, keys, dialect, look)
+            columns.append(replace(column, references=target, values=()) if target else column)
         found.append(replace(table, columns=tuple(columns)))
     return found
 
