@@ -16,7 +16,7 @@ from stores.errors import QueryRejected
 from stores.guard import parse
 from stores.joins import column as column_of
 from stores.joins import join_along, own_columns, qualify, tables_of, way_to
-from stores.reshape import both, divided, rejoined, uncounted, unjoined
+from stores.reshape import both, divided, enjoined, rejoined, uncounted, unjoined
 from stores.values import Schema, TableInfo, ValueMatch
 
 Holds = Callable[[exp.Expr, str], bool | None]
@@ -38,6 +38,7 @@ def fit(sql: str, question: str, schema: Schema, dialect: str, *, holds: Holds, 
             if not any(_changed(s, question, schema, dialect, holds, find) for s in scopes):
                 break
             changed = True
+        changed = enjoined(expression, question, schema, dialect) or changed
         changed = any((divided(expression, schema, dialect), uncounted(expression), changed))
         halved = both(expression, question)
     except (QueryRejected, SqlglotError, RecursionError):

@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterator
 
 from sqlglot import exp
-from sqlglot.optimizer.scope import Scope
+from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from stores.joins import column as column_of
-from stores.joins import join_along, own_columns, tables_of, way_to
+from stores.joins import join_along, own_columns, qualify, tables_of, way_to
 from stores.values import Schema, TableInfo
 from stores.words import fold
+
+_DENIED = re.compile(r"\b(no|not|never|none|without|except|neither|excluding)\b|n't", re.IGNORECASE)
 
 
 def unjoined(scope: Scope, question: str, schema: Schema, dialect: str) -> bool:
@@ -33,6 +35,27 @@ def unjoined(scope: Scope, question: str, schema: Schema, dialect: str) -> bool:
             join.pop()
             return True
     return False
+
+
+def enjoined(expression: exp.Expr, question: str, schema: Schema, dialect: str) -> bool:
+    """Whether the one table that the question names and the query leaves out was joined, where rows are counted or made distinct."""
+    scopes = list(traverse_scope(expression))
+    tables = tables_of(scopes[0], schema, dialect) if len(scopes) == 1 else {}
+    select = expression
+    if not isinstance(select, exp.Select) or not tables or _DENIED.search(question):
+        return False
+    if not (select.args.get("distinct") or any(isinstance(found.this, exp.Star) for found in select.find_all(exp.Count))):
+        return False
+    asked = set(fold(question))
+    used = {word for info in tables.values() for word in _words(info.name)} | {word for c in scopes[0].columns for word in _words(c.name)}
+    inside = {info.name for info in tables.values()}
+    named = [info for info in schema.tables if info.name not in inside and set(_words(info.name)) <= asked - used]
+    way = way_to([named[0].name], tables, schema) if len(named) == 1 else None
+    if way is None or len(way) > 1:
+        return False
+    qualify(scopes[0], tables)
+    join_along(select, way)
+    return True
 
 
 def _counts(select: exp.Select) -> bool:

@@ -97,6 +97,19 @@ def test_a_join_that_nobody_asked_for_is_taken_out(database: Database) -> None:
     assert database.mend(counting, "How many are there?") is None
 
 
+def test_a_table_that_is_asked_for_is_joined(database: Database) -> None:
+    query = "SELECT shop_id, count(*) FROM shops GROUP BY shop_id"
+    mended = database.mend(query, "How many sales does each shop have?")
+    assert mended is not None
+    assert database.run(mended).rows == ((1, 2), (2, 2))
+    distinct = database.mend("SELECT DISTINCT name FROM shops", "Which shops have a sale?")
+    assert distinct is not None
+    assert database.run(distinct).rows == (("Blue",), ("Red",))
+    assert database.mend("SELECT DISTINCT name FROM shops", "Which shops have no sales?") is None
+    assert database.mend("SELECT name FROM shops", "Which shops have a sale?") is None  # would name a shop for each
+    assert database.mend("SELECT count(*) FROM sales", "How many sales are there in the towns?") is None  # not beside it
+
+
 def test_a_join_follows_the_keys(database: Database) -> None:
     wrong = "SELECT T1.name, T2.year FROM genres AS T1 JOIN sales AS T2 ON T1.genre_id = T2.shop_id WHERE T1.name = 'Folk'"
     mended = database.mend(wrong, "")
