@@ -64,7 +64,7 @@ def test_a_value_is_looked_for_where_it_stands(database: Database, wrong: str, r
         "SELECT name FROM shops WHERE note = 'ate'",
         "SELECT name FROM shops WHERE note = 'kept'",  # but for blanks around it
         "SELECT name FROM shops WHERE note <> 'Ghent'",
-        "SELECT count(*) FROM sales WHERE year = 1999",
+        "SELECT count(*) FROM shops WHERE shop_id = 1999",
         "SELECT sales.sale_id FROM sales WHERE year IN (2014, 2015)",
         "SELECT name FROM shops JOIN (SELECT shop_id FROM sales) AS s ON s.shop_id = shops.shop_id",
     ],
