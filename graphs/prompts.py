@@ -128,11 +128,7 @@ def sql_question(
     lines = [*dates]
     if own_row:
         lines.append(f'"I", "me" and "my" mean {own_row}. Select a record that is asked for ("my last order") with *.')
-    places: dict[str, list[str]] = {}
-    for v in values:
-        places.setdefault(v.value, []).append(f"{quoted(v.table)}.{quoted(v.column)}")
-    # Told of each place in a line of its own, a small model asks that the value stand in all of them.
-    lines += [f"Either {' or '.join(at)} has the value '{v}'." if at[1:] else f"{at[0]} has the value '{v}'." for v, at in places.items()]
+    lines += [f"{quoted(v.table)}.{quoted(v.column)} has the value '{v.value}'." for v in values]
     asked = f"{question} (This goes on from: {before} Keep its conditions.)" if before else question
     return "\n".join([*lines, asked])
 
