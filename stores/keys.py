@@ -8,14 +8,13 @@ from dataclasses import replace
 
 from stores.introspect import quote
 from stores.values import ColumnInfo, TableInfo, Value
-from stores.words import fold
+from stores.words import name_words
 
 Look = Callable[[str], tuple[tuple[Value, ...], ...]]
 """Runs a query within the time there is; no rows where it takes too long."""
 
 ROWS_LOOKED_AT = 500
 """Rows of the referring table that must all be found in the other one."""
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _KEY_WORDS = frozenset("id uid code key no nr num number".split())
 
 
@@ -71,7 +70,7 @@ def _refers(column: ColumnInfo, other: TableInfo, key: ColumnInfo) -> bool:
 
 def _after(column: ColumnInfo, table: TableInfo) -> bool:
     """Whether a column is named after a table: "airline", "from_airline", "airlineCode" and "aid" for airlines."""
-    words, of_table = _words(column.name), _words(table.name)
+    words, of_table = name_words(column.name), name_words(table.name)
     while len(words) > 1 and words[-1] in _KEY_WORDS | {"name"}:
         words = words[:-1]
     squeezed, name = "".join(words), "".join(of_table)
@@ -106,9 +105,5 @@ def _is_held(table: TableInfo, column: ColumnInfo, other: TableInfo, key: Column
     return bool(rows) and bool(rows[0][0]) and rows[0][0] == rows[0][1]
 
 
-def _words(name: str) -> list[str]:
-    return fold(_CAMEL.sub(" ", name).replace("_", " "))
-
-
 def _squeezed(name: str) -> str:
-    return "".join(_words(name))
+    return "".join(name_words(name))

@@ -18,7 +18,7 @@ from stores.guard import parse
 from stores.joins import column as column_of
 from stores.joins import join_along, own_columns, qualify, tables_of, way_to
 from stores.values import Schema, TableInfo
-from stores.words import fold
+from stores.words import name_words
 
 CLOSE = 0.8
 """Least similarity (difflib) of a misspelt column to the one that is meant."""
@@ -86,7 +86,9 @@ def _placed(column: exp.Column, scope: Scope, tables: dict[str, TableInfo], sche
         return True
     if holders:
         return False
-    return _longer(column, tables) or _moved(scope, tables, schema) or _joined(column, scope, tables, schema) or _renamed(column, tables)
+    if _keyed(column, tables) or _longer(column, tables):
+        return True
+    return _moved(scope, tables, schema) or _joined(column, scope, tables, schema) or _renamed(column, tables)
 
 
 def _settled(column: exp.Column, scope: Scope, tables: dict[str, TableInfo]) -> bool:
@@ -108,11 +110,23 @@ def _settled(column: exp.Column, scope: Scope, tables: dict[str, TableInfo]) -> 
     return True
 
 
+def _keyed(column: exp.Column, tables: dict[str, TableInfo]) -> bool:
+    """Give the column the key of the table that it is named after: "id" or "continent_id" of continents, whose key is "cont_id"."""
+    *before, last = name_words(column.name) or [""]
+    within = [column.table] if column.table else list(tables)
+    named = [alias for alias in within if before == name_words(tables[alias].name)] or (within if not before else [])
+    keys = [c.name for alias in named for c in tables[alias].columns if c.primary_key]
+    if last not in {"id", "key", "code"} or len(named) != 1 or len(keys) != 1:
+        return False
+    column.replace(column_of(keys[0], named[0]))
+    return True
+
+
 def _longer(column: exp.Column, tables: dict[str, TableInfo]) -> bool:
     """Give the column the one name that holds all of its words and more: "air_date" is "original_air_date"."""
-    wanted = set(_words(column.name))
+    wanted = set(name_words(column.name))
     within = [column.table] if column.table else list(tables)
-    found = [(alias, c.name) for alias in within for c in tables[alias].columns if len(wanted) > 1 and wanted < set(_words(c.name))]
+    found = [(alias, c.name) for alias in within for c in tables[alias].columns if len(wanted) > 1 and wanted < set(name_words(c.name))]
     if len(found) != 1:
         return False
     column.replace(column_of(found[0][1], found[0][0]))
@@ -162,10 +176,6 @@ def _renamed(column: exp.Column, tables: dict[str, TableInfo]) -> bool:
     alias, name = names[close[0]]
     column.replace(column_of(name, alias))
     return True
-
-
-def _words(name: str) -> list[str]:
-    return fold(name.replace("_", " "))
 
 
 def _has(table: TableInfo, name: str) -> bool:

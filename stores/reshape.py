@@ -11,7 +11,7 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 from stores.joins import column as column_of
 from stores.joins import join_along, own_columns, qualify, tables_of, way_to
 from stores.values import Schema, TableInfo
-from stores.words import fold
+from stores.words import fold, name_words
 
 _DENIED = re.compile(r"\b(no|not|never|none|without|except|neither|excluding)\b|n't", re.IGNORECASE)
 
@@ -29,7 +29,7 @@ def unjoined(scope: Scope, question: str, schema: Schema, dialect: str) -> bool:
         if info is None or not isinstance(on, exp.EQ) or join.side or any(not column.table for column in own_columns(scope)):
             continue
         others = [other for name, other in tables.items() if name != alias]
-        own = set(_words(info.name)) - {word for other in others for word in _words(other.name)}
+        own = set(name_words(info.name)) - {word for other in others for word in name_words(other.name)}
         used = [column for column in scope.columns if column.table == alias and column.find_ancestor(exp.Join) is not join]
         if own and not used and not any(_alike(word, said) for word in own for said in asked):
             join.pop()
@@ -47,9 +47,9 @@ def enjoined(expression: exp.Expr, question: str, schema: Schema, dialect: str) 
     if not (select.args.get("distinct") or any(isinstance(found.this, exp.Star) for found in select.find_all(exp.Count))):
         return False
     asked = set(fold(question))
-    used = {word for info in tables.values() for word in _words(info.name)} | {word for c in scopes[0].columns for word in _words(c.name)}
+    used = {word for info in tables.values() for word in name_words(info.name)} | {word for c in scopes[0].columns for word in name_words(c.name)}
     inside = {info.name for info in tables.values()}
-    named = [info for info in schema.tables if info.name not in inside and set(_words(info.name)) <= asked - used]
+    named = [info for info in schema.tables if info.name not in inside and set(name_words(info.name)) <= asked - used]
     way = way_to([named[0].name], tables, schema) if len(named) == 1 else None
     if way is None or len(way) > 1:
         return False
@@ -152,10 +152,6 @@ def _is_whole(node: exp.Expr, types: dict[str, str]) -> bool:
 def _alike(one: str, two: str) -> bool:
     """Whether two words are the same or begin alike ("perform", "performance")."""
     return one == two or (min(len(one), len(two)) > 4 and one[:5] == two[:5])
-
-
-def _words(name: str) -> list[str]:
-    return fold(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).replace("_", " "))
 
 
 def rejoined(scope: Scope, schema: Schema, dialect: str) -> bool:

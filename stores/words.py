@@ -155,6 +155,11 @@ def fold(text: str) -> list[str]:
     return [_folded_word(match.group()) for match in _WORD.finditer(text)]
 
 
+def name_words(name: str) -> list[str]:
+    """The words of a table's or column's name, folded: "song", "name" of "SongNames" and "song_name"."""
+    return fold(_CAMEL.sub(" ", name).replace("_", " "))
+
+
 def _folded_word(word: str) -> str:
     word = unicodedata.normalize("NFKD", re.sub(r"['’]s$", "", word).casefold())
     word = "".join(c for c in word if not unicodedata.combining(c) and c not in "'’")
@@ -191,7 +196,7 @@ def _schema_words(schema: Schema) -> set[str]:
     """The names of tables and columns, and each word of them, folded."""
     found: set[str] = set()
     for name in (n for t in schema.tables for n in (t.name, *(c.name for c in t.columns))):
-        words = fold(_CAMEL.sub(" ", name).replace("_", " "))
+        words = name_words(name)
         found |= {*words, " ".join(words), "".join(words)}
     return found
 

@@ -45,6 +45,9 @@ def database(tmp_path: Path) -> Database:
         ("SELECT status FROM repairs WHERE price = (SELECT max(price) FROM members)", (("done",),)),
         # an odd name without its quotes
         ("SELECT first_name FROM mechanics ORDER BY full speciality DESC LIMIT 1", (("Cy",),)),
+        # the key of the table that it is named after
+        ("SELECT mechanic_id FROM repairs WHERE id = 1", ((1,),)),
+        ("SELECT m.city FROM members AS m WHERE m.id = 2", (("Ghent",),)),
         # a part of the name
         ("SELECT status FROM repairs ORDER BY paid_on DESC LIMIT 1", (("done",),)),
         # nearly the right name
