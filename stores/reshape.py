@@ -17,10 +17,16 @@ _DENIED = re.compile(r"\b(no|not|never|none|without|except|neither|excluding)\b|
 
 
 def unjoined(scope: Scope, question: str, schema: Schema, dialect: str) -> bool:
-    """Whether a join was taken out whose table the query does not use and the question does not name."""
+    """Whether a join was taken out whose table the query does not use and the question does not name.
+
+    A join alone may be what is asked ("customers who bought something"), and a question that names no table at all speaks
+    another language than the schema: then it stays.
+    """
     select = scope.expression
     tables = tables_of(scope, schema, dialect)
     if not isinstance(select, exp.Select) or len(tables) < 2 or select.is_star or _counts(select):
+        return False
+    if not (select.args.get("where") or select.args.get("limit")):
         return False
     asked = set(fold(question))
     for join in select.args.get("joins") or ():
@@ -31,7 +37,8 @@ def unjoined(scope: Scope, question: str, schema: Schema, dialect: str) -> bool:
         others = [other for name, other in tables.items() if name != alias]
         own = set(name_words(info.name)) - {word for other in others for word in name_words(other.name)}
         used = [column for column in scope.columns if column.table == alias and column.find_ancestor(exp.Join) is not join]
-        if own and not used and not any(_alike(word, said) for word in own for said in asked):
+        speaks = any(_alike(word, said) for other in others for word in name_words(other.name) for said in asked)
+        if own and not used and speaks and not any(_alike(word, said) for word in own for said in asked):
             join.pop()
             return True
     return False

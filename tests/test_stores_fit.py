@@ -90,11 +90,13 @@ JOINED = "SELECT T1.name FROM shops AS T1 JOIN sales AS T2 ON T1.shop_id = T2.sh
 
 
 def test_a_join_that_nobody_asked_for_is_taken_out(database: Database) -> None:
-    assert database.mend(JOINED, "The names of all shops") == "SELECT T1.name FROM shops AS T1"
-    assert database.mend(JOINED, "Shops with a sale") is None
+    query = f"{JOINED} WHERE T1.note LIKE 'o%'"
+    assert database.mend(query, "Shops whose note begins with o") == "SELECT T1.name FROM shops AS T1 WHERE T1.note LIKE 'o%'"
+    assert database.mend(query, "Shops whose note begins with o and that have a sale") is None
+    assert database.mend(query, "Läden, die etwas verkauft haben und deren Notiz mit o beginnt") is None
+    assert database.mend(JOINED, "Which shops got rid of something?") is None
     assert database.mend(f"{JOINED} WHERE T2.year = 2014", "The names of all shops") is None
-    counting = JOINED.replace("T1.name", "count(*)")
-    assert database.mend(counting, "How many are there?") is None
+    assert database.mend(query.replace("T1.name", "count(*)"), "How many shops are there?") is None
 
 
 def test_a_table_that_is_asked_for_is_joined(database: Database) -> None:
