@@ -6,6 +6,7 @@ that it then does not use. Each is seen by program, and changed only where one w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from sqlglot import exp
@@ -23,6 +24,9 @@ Holds = Callable[[exp.Expr, str], bool | None]
 """Whether a condition on one table (given by its name) is true of any of its rows; None where that takes too long to say."""
 Find = Callable[[str], list[ValueMatch]]
 """Where a text stands as a whole value, in whatever spelling."""
+
+_NUMBER = re.compile("^(int|bigint|smallint|tinyint|num|dec|real|doub|float)", re.IGNORECASE)
+_NUMERAL = re.compile(r"[-+\d.,eE\s]+")
 
 STEPS = 6
 """Most changes to one query."""
@@ -62,7 +66,7 @@ def _grounded(scope: Scope, schema: Schema, dialect: str, holds: Holds, find: Fi
         info = _table_of(column, tables)
         if literal is None or info is None:
             continue
-        if column.parent is None or holds(_bare(column.parent), info.name) is not False:
+        if not _is_amiss(column, literal, info, holds):
             continue
         found = find(literal.name.strip("%"))
         here = {match.value for match in found if match.table == info.name and match.column.lower() == column.name.lower()}
@@ -110,8 +114,8 @@ def _within(column: exp.Column, literal: exp.Literal, info: TableInfo, holds: Ho
     """Whether "=" became LIKE, since the column has longer values that hold the text as words of theirs."""
     if not isinstance(column.parent, exp.EQ) or len(literal.name) < 3:
         return False
-    patterns = [f"{before}{literal.name}{after}" for before in ("", "% ", "%(") for after in ("", " %", ",%", ";%", ":%", ".%", "-%", ")%")]
-    if not holds(_bare(exp.or_(*(_like(column, pattern) for pattern in patterns))), info.name):
+    patterns = [f"{before}{literal.name}{after}" for before in ("", "% ", "%(", "%-") for after in ("", " %", ",%", ";%", ":%", ".%", "-%", ")%")]
+    if not holds(_bare(exp.or_(*(_like(column, pattern) for pattern in patterns)), info), info.name):
         return False
     column.parent.replace(_like(column, f"%{literal.name}%"))
     return True
@@ -121,11 +125,22 @@ def _like(column: exp.Column, pattern: str) -> exp.Like:
     return exp.Like(this=column.copy(), expression=exp.Literal.string(pattern))
 
 
-def _bare(condition: exp.Expr) -> exp.Expr:
-    """The condition with its columns' tables left out, to be asked of one table."""
+def _is_amiss(column: exp.Column, literal: exp.Literal, info: TableInfo, holds: Holds) -> bool:
+    """Whether no row meets a comparison, also where the database refuses to hold a number against a text."""
+    held = holds(_bare(column.parent, info), info.name) if column.parent is not None else True
+    if held is None:
+        kind = next((c.type for c in info.columns if c.name.lower() == column.name.lower()), "")
+        return bool(_NUMBER.search(kind)) and not _NUMERAL.fullmatch(literal.name)
+    return not held
+
+
+def _bare(condition: exp.Expr, info: TableInfo) -> exp.Expr:
+    """The condition to be asked of one table: its columns without an alias, spelt as the table has them."""
     bare = condition.copy()
+    names = {column.name.lower(): column.name for column in info.columns}
     for column in bare.find_all(exp.Column):
         column.set("table", None)
+        column.set("this", exp.to_identifier(names.get(column.name.lower(), column.name), quoted=True))
     return bare
 
 
