@@ -23,6 +23,10 @@ from stores.errors import DatabaseUnavailable, QueryRejected, QueryTimeout
 from stores.values import Message, Schema, Table, TableInfo
 
 _SELF = re.compile(r"\b(i|me|my|mine|myself|i'm|i've)\b", re.IGNORECASE)
+_RECORD = re.compile(
+    r"\bmy\s+(very\s+)?(last|latest|first|next|newest|oldest|current|(most|least) \w+)\s+\w+(\s+\w+)?\W*$", re.IGNORECASE
+)
+_ASKS_PART = re.compile(r"^\W*(when|where|who|why|how)\b", re.IGNORECASE)
 _DATES = re.compile("date|time", re.IGNORECASE)
 _FENCE = "```"
 _OPENED = AIMessage(f"{_FENCE}sql\n")
@@ -162,6 +166,7 @@ def prompt(state: State, turn: Turn, schema: Schema) -> list[BaseMessage]:
         question=question,
         dates=dates(f"{before or ''} {question}", schema, turn.today),
         own_row=own_row(turn, f"{before or ''} {question}", schema),
+        record=bool(_RECORD.search(question) and not _ASKS_PART.search(question)),
         values=state["values"],
         before=before,
     )

@@ -267,6 +267,23 @@ def test_a_write_is_refused_without_a_second_try() -> None:
     assert bench.text == READ_ONLY
 
 
+@pytest.mark.parametrize(
+    ("question", "whole"),
+    [
+        ("What was my last order?", True),
+        ("Show me my most recent bike repair", True),
+        ("When was my last order?", False),
+        ("How many orders did I place?", False),
+        ("What is the price of my last order of the year 2020?", False),
+    ],
+)
+def test_a_record_itself_is_selected_whole(question: str, whole: bool) -> None:
+    bench = Bench({COUNT: Table(("n",), ((1,),))})
+    bench.model.pick("sql").say(COUNT, "1.")
+    bench.ask(question)
+    assert ("with *" in str(bench.model.history[1][-2].content)) is whole
+
+
 def test_the_current_user_and_stored_values_reach_the_sql_agent() -> None:
     bench = Bench({COUNT: Table(("n",), ((1,),))})
     bench.model.pick("sql").say(COUNT, "1.")
