@@ -17,7 +17,7 @@ from stores.errors import QueryRejected
 from stores.guard import parse
 from stores.joins import column as column_of
 from stores.joins import join_along, own_columns, qualify, tables_of, way_to
-from stores.reshape import both, divided, enjoined, rejoined, uncounted, unjoined
+from stores.reshape import both, divided, enjoined, unjoined
 from stores.values import Schema, TableInfo, ValueMatch
 
 Holds = Callable[[exp.Expr, str], bool | None]
@@ -39,23 +39,15 @@ def fit(sql: str, question: str, schema: Schema, dialect: str, *, holds: Holds, 
         changed = False
         for _ in range(STEPS):
             scopes = list(traverse_scope(expression))
-            if not any(_changed(s, question, schema, dialect, holds, find) for s in scopes):
+            if not any(_grounded(s, schema, dialect, holds, find) or unjoined(s, question, schema, dialect) for s in scopes):
                 break
             changed = True
         changed = enjoined(expression, question, schema, dialect) or changed
-        changed = any((divided(expression, schema, dialect), uncounted(expression), changed))
+        changed = divided(expression, schema, dialect) or changed
         halved = both(expression, question)
     except (QueryRejected, SqlglotError, RecursionError):
         return None
     return halved.sql(dialect) if halved is not None else expression.sql(dialect) if changed else None
-
-
-def _changed(scope: Scope, question: str, schema: Schema, dialect: str, holds: Holds, find: Find) -> bool:
-    return (
-        rejoined(scope, schema, dialect)
-        or _grounded(scope, schema, dialect, holds, find)
-        or unjoined(scope, question, schema, dialect)
-    )
 
 
 def _grounded(scope: Scope, schema: Schema, dialect: str, holds: Holds, find: Find) -> bool:

@@ -1,4 +1,4 @@
-"""Changes the shape of a query that does what nobody asked: joins on the wrong columns, joins to no purpose, two values of one row at once."""
+"""Changes the shape of a query that does what nobody asked: joins too many or too few, two values of one row at once, shares cut off."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
-from stores.joins import column as column_of
 from stores.joins import join_along, own_columns, qualify, tables_of, way_to
-from stores.values import Schema, TableInfo
+from stores.values import Schema
 from stores.words import fold, name_words
 
 _DENIED = re.compile(r"\b(no|not|never|none|without|except|neither|excluding)\b|n't", re.IGNORECASE)
@@ -116,21 +115,6 @@ def _two_values(one: exp.EQ, two: exp.EQ) -> bool:
     return literal and isinstance(one.this, exp.Column) and one.this == two.this and one.expression != two.expression
 
 
-def uncounted(expression: exp.Expr) -> bool:
-    """Whether "SELECT count(seats) … ORDER BY price LIMIT 1" became the seats of that one row: counted first, there is no order."""
-    if not isinstance(expression, exp.Select) or not (expression.args.get("order") and expression.args.get("limit")):
-        return False
-    ordered = expression.args["order"].find(exp.AggFunc) is None
-    counted = [select for select in expression.selects if isinstance(select.unalias(), exp.Count)]
-    if expression.args.get("group") or not ordered or len(counted) != len(expression.selects):
-        return False
-    columns = [select.unalias().this for select in counted]
-    if not all(isinstance(column, exp.Column) for column in columns):
-        return False
-    expression.set("expressions", columns)
-    return True
-
-
 def divided(expression: exp.Expr, schema: Schema, dialect: str) -> bool:
     """Whether a division of whole numbers, which would drop what comes after the point, was made one of fractions."""
     types = {c.name.lower(): c.type.lower() for table in schema.tables for c in table.columns}
@@ -159,43 +143,3 @@ def _is_whole(node: exp.Expr, types: dict[str, str]) -> bool:
 def _alike(one: str, two: str) -> bool:
     """Whether two words are the same or begin alike ("perform", "performance")."""
     return one == two or (min(len(one), len(two)) > 4 and one[:5] == two[:5])
-
-
-def rejoined(scope: Scope, schema: Schema, dialect: str) -> bool:
-    """Whether a join on a foreign key with a table that the key does not refer to was led along the keys instead."""
-    select = scope.expression
-    tables = tables_of(scope, schema, dialect)
-    if not isinstance(select, exp.Select):
-        return False
-    for join in select.args.get("joins") or ():
-        alias, on = join.alias_or_name, join.args.get("on")
-        if alias not in tables or join.side or not isinstance(on, exp.EQ) or not _is_astray(on, tables):
-            continue
-        other = next(column.table for column in on.find_all(exp.Column) if column.table != alias)
-        way = way_to([tables[alias].name], {other: tables[other]}, schema)
-        if way is None or any(step.other in {info.name for info in tables.values()} for step in way[:-1]):
-            continue
-        joins = select.args["joins"]
-        before = exp.Select()
-        join_along(before, way[:-1])
-        last = way[-1]
-        on.replace(exp.EQ(this=column_of(last.mine, last.alias), expression=column_of(last.theirs, alias)))
-        at = joins.index(join)
-        select.set("joins", [*joins[:at], *(before.args.get("joins") or ()), *joins[at:]])
-        return True
-    return False
-
-
-def _is_astray(on: exp.EQ, tables: dict[str, TableInfo]) -> bool:
-    """Whether two columns are held equal of which one is a foreign key, but not to the other nor to what the other refers to."""
-    one, two = on.left, on.right
-    if not (isinstance(one, exp.Column) and isinstance(two, exp.Column) and {one.table, two.table} <= set(tables) and one.table != two.table):
-        return False
-    names = [f"{tables[column.table].name}.{column.name}".lower() for column in (one, two)]
-    refers = [_reference(tables[column.table], column.name) for column in (one, two)]
-    meets = refers[0] == names[1] or refers[1] == names[0] or refers[0] == refers[1]
-    return any(refers) and not meets
-
-
-def _reference(table: TableInfo, name: str) -> str:
-    return next((column.references.lower() for column in table.columns if column.name.lower() == name.lower() and column.references), "")
