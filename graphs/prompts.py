@@ -76,7 +76,7 @@ def _table_line(table: TableInfo) -> str:
     return f"{table.name} ({columns})"
 
 
-SQL_SYSTEM = """You write {dialect} queries. Answer each question with one SELECT statement over this database and nothing else. Select exactly what is asked for, people and things by their names, not their ids. When a record itself is asked for ("my last order"), select its columns with *.
+SQL_SYSTEM = """You write {dialect} queries. Answer each question with one SELECT statement over this database and nothing else. Select exactly what is asked for, people and things by their names, not their ids.
 
 {schema}"""
 
@@ -119,15 +119,23 @@ def quoted(name: str) -> str:
 
 
 def sql_question(
-    *, question: str, dates: Sequence[str], own_row: str | None, values: Sequence[ValueMatch], before: str | None
+    *,
+    question: str,
+    dates: Sequence[str],
+    own_row: str | None,
+    record: bool,
+    values: Sequence[ValueMatch],
+    before: str | None,
 ) -> str:
     """The question with what the query needs to know: dates, who asks, values as they are stored.
 
-    `before`: the question that it goes on from, whose conditions hold on.
+    `record`: a whole row is asked for ("my last order"). `before`: the question that it goes on from, whose conditions hold on.
     """
     lines = [*dates]
     if own_row:
         lines.append(f'"I", "me" and "my" mean {own_row}.')
+    if record:
+        lines.append("Select all columns of that record with *.")
     lines += [f"{quoted(v.table)}.{quoted(v.column)} has the value '{v.value}'." for v in values]
     asked = f"{question} (This goes on from: {before} Keep its conditions.)" if before else question
     return "\n".join([*lines, asked])

@@ -23,6 +23,10 @@ from stores.errors import DatabaseUnavailable, QueryRejected, QueryTimeout
 from stores.values import Message, Schema, Table, TableInfo
 
 _SELF = re.compile(r"\b(i|me|my|mine|myself|i'm|i've)\b", re.IGNORECASE)
+_RECORD = re.compile(
+    r"\bmy\s+(very\s+)?(last|latest|first|next|newest|oldest|current|(most|least) \w+)\s+\w+(\s+\w+)?\W*$", re.IGNORECASE
+)
+_ASKS_PART = re.compile(r"^\W*(when|where|who|why|how)\b", re.IGNORECASE)
 _DATES = re.compile("date|time", re.IGNORECASE)
 _FENCE = "```"
 _OPENED = AIMessage(f"{_FENCE}sql\n")
@@ -66,7 +70,7 @@ def sql(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
 
 def _write_and_run(state: State, turn: Turn, database: Database) -> dict[str, object]:
     messages = prompt(state, turn, database.schema())
-    trials = Trials(turn, database)
+    trials = Trials(turn, database, state["question"])
     query = write(turn, messages)
     found = trials.run(query)
     if found is None and asks_to_write(query):
@@ -102,18 +106,21 @@ class Found:
 class Trials:
     """Runs the queries of one turn, each once, mended by program where that is certain."""
 
-    def __init__(self, turn: Turn, database: Database) -> None:
+    def __init__(self, turn: Turn, database: Database, question: str) -> None:
         self._turn = turn
         self._database = database
+        self._question = question
         self.ran: dict[str, Found | None] = {}
         self.attempts: list[Attempt] = []
 
     def run(self, query: str) -> Found | None:
-        """The rows of a query as the model wrote it, or None where it does not run."""
-        found = self._once(query)
-        if found is None and not asks_to_write(query) and (mended := self._database.mend(query)):
-            return self._once(mended)
-        return found
+        """The rows of a query, mended where that can be done and finds something; None where it does not run."""
+        found = None
+        if not asks_to_write(query) and (mended := self._database.mend(query, self._question, user=self._turn.user)):
+            found = self._once(mended)
+            if found is not None and not says_nothing(found.table):
+                return found
+        return self._once(query) or found
 
     def _once(self, query: str) -> Found | None:
         if query not in self.ran:
@@ -159,6 +166,7 @@ def prompt(state: State, turn: Turn, schema: Schema) -> list[BaseMessage]:
         question=question,
         dates=dates(f"{before or ''} {question}", schema, turn.today),
         own_row=own_row(turn, f"{before or ''} {question}", schema),
+        record=bool(_RECORD.search(question) and not _ASKS_PART.search(question)),
         values=state["values"],
         before=before,
     )

@@ -9,17 +9,21 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from sqlglot import exp
+
 from stores import bounds, guard, introspect, sqlite
 from stores.cells import cut
 from stores.connections import SCHEMA_SECONDS, Connections, Fetch
 from stores.errors import DatabaseUnavailable, QueryRejected, QueryTimeout
 from stores.explain import explain
+from stores.fit import fit
 from stores.formatting import formatted
 from stores.introspect import Structure, quote
+from stores.keys import with_found_keys
 from stores.mend import mend
 from stores.scopes import Scopes
 from stores.values import ColumnInfo, Schema, Table, TableInfo, Value, ValueMatch
-from stores.words import Words
+from stores.words import Reading, Words
 
 SAMPLE_ROWS = 3
 SAMPLE_CHARACTERS = 40
@@ -84,9 +88,25 @@ class Database:
         """The rows of a query that passes `check`. Raises `QueryRejected`, `QueryFailed`, `QueryTimeout`."""
         return self._run_checked(self.check(sql, user=user), self.timeout, self.max_rows, user)
 
-    def mend(self, sql: str) -> str | None:
-        """The query with misplaced columns put right, or None where that is not certain; see `stores.mend`."""
-        return mend(sql, self._read()[2], self.dialect)
+    def mend(self, sql: str, question: str = "", *, user: str | None = None) -> str | None:
+        """The query with misplaced columns and values put right as far as that is certain, or None where nothing is to be
+        changed; see `stores.mend` and `stores.fit`."""
+        schema = self._read()[2]
+        mended = mend(sql, schema, self.dialect)
+
+        def holds(condition: exp.Expr, table: str) -> bool | None:
+            query = exp.select("1").from_(exp.to_table(table, quoted=True)).where(condition).limit(1)
+            try:
+                checked = self.check(query.sql(self.dialect, identify=True), user=user)
+                return bool(self._run_checked(checked, TABLE_SECONDS, 1, user).rows)
+            except (QueryRejected, QueryTimeout):
+                return None
+
+        def find(value: str) -> list[ValueMatch]:
+            return self._words.whole(value, *self._reading(user))
+
+        fitted = fit(mended or sql, question, schema, self.dialect, holds=holds, find=find)
+        return fitted or mended
 
     def formatted(self, sql: str) -> str:
         """The query laid out for a reader; see `stores.formatting`."""
@@ -102,6 +122,10 @@ class Database:
 
     def find_values(self, question: str, *, user: str | None = None) -> list[ValueMatch]:
         """Words of the question that stand as values in the data this user may see, longest first; see `stores.words`."""
+        return self._words.find(question, *self._reading(user))
+
+    def _reading(self, user: str | None) -> tuple[Schema, Reading, Hashable]:
+        """The schema, what opens the rows that this user may see, and a name for their state."""
         _, scopes, schema = self._read()
 
         @contextmanager
@@ -110,7 +134,7 @@ class Database:
                 yield _limited(fetch, scopes, user)
 
         key = (user if scopes and scopes.by_user else None, schema.fingerprint, self._connections.revision())
-        return self._words.find(question, schema, reading, key=key)
+        return schema, reading, key
 
     def close(self) -> None:
         """Close the connections."""
@@ -177,6 +201,7 @@ class Database:
             fetch = _limited(unlimited, scopes, None)
             sampled = [replace(t, sample_rows=self._sample(t, fetch, deadline)) for t in tables]
             sampled = [replace(t, columns=tuple(self._with_values(t, c, fetch, deadline) for c in t.columns)) for t in sampled]
+            sampled = with_found_keys(sampled, self.dialect, lambda sql: _within(deadline, fetch, sql))
             return tuple(replace(t, row_count=self._count(t, fetch, deadline)) for t in sampled)
 
     def _sample(self, table: TableInfo, fetch: Fetch, deadline: float) -> tuple[tuple[Value, ...], ...]:

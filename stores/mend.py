@@ -7,7 +7,7 @@ tables or two names would do, the query is left for the model to write anew.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+import re
 
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
@@ -15,8 +15,10 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from stores.errors import QueryRejected
 from stores.guard import parse
-from stores.names import find_table
+from stores.joins import column as column_of
+from stores.joins import join_along, own_columns, qualify, tables_of, way_to
 from stores.values import Schema, TableInfo
+from stores.words import name_words
 
 CLOSE = 0.8
 """Least similarity (difflib) of a misspelt column to the one that is meant."""
@@ -27,8 +29,9 @@ STEPS = 8
 def mend(sql: str, schema: Schema, dialect: str) -> str | None:
     """The query with its misplaced columns put right, or None where nothing (more) can be mended with certainty."""
     try:
-        _, expression = parse(sql, dialect)
-        changed = 0
+        found = _readable(sql, schema, dialect)
+        _, expression = parse(found, dialect)
+        changed = int(found != sql)
         while changed < STEPS and _mend_one(expression, schema, dialect):
             changed += 1
     except (QueryRejected, SqlglotError, RecursionError):
@@ -36,10 +39,22 @@ def mend(sql: str, schema: Schema, dialect: str) -> str | None:
     return expression.sql(dialect) if changed else None
 
 
+def _readable(sql: str, schema: Schema, dialect: str) -> str:
+    """The query, with quotes set around odd names ("#_records") where it cannot be read without them."""
+    try:
+        parse(sql, dialect)
+    except QueryRejected:
+        names = {name for table in schema.tables for name in (table.name, *(column.name for column in table.columns)) if _odd(name)}
+        if dialect != "mysql" and names:
+            either = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+            return re.sub(rf"(?<![\w\"])({either})(?![\w\"])", r'"\1"', sql)
+    return sql
+
+
 def _mend_one(expression: exp.Expr, schema: Schema, dialect: str) -> bool:
     for scope in traverse_scope(expression):
-        tables = _tables(scope, schema, dialect)
-        for column in scope.columns:
+        tables = tables_of(scope, schema, dialect)
+        for column in own_columns(scope):
             if not tables:
                 continue
             if _is_lost(column, scope, tables) and _placed(column, scope, tables, schema):
@@ -49,22 +64,14 @@ def _mend_one(expression: exp.Expr, schema: Schema, dialect: str) -> bool:
     return False
 
 
-def _tables(scope: Scope, schema: Schema, dialect: str) -> dict[str, TableInfo]:
-    """The tables of a scope by alias; empty where a source is no table, since its columns cannot be told."""
-    found: dict[str, TableInfo] = {}
-    for alias, source in scope.sources.items():
-        info = find_table(source, schema.tables, dialect) if isinstance(source, exp.Table) else None
-        if info is None:
-            return {}
-        found[alias] = info
-    return found
-
-
 def _is_lost(column: exp.Column, scope: Scope, tables: dict[str, TableInfo]) -> bool:
     """Whether no table of the scope has the column. A bare name in a subquery may be an outer table's, one in quotes a text."""
     if column.table:
         return column.table in tables and not _has(tables[column.table], column.name)
-    if scope.parent is not None or not isinstance(column.this, exp.Identifier) or column.this.quoted:
+    if not isinstance(column.this, exp.Identifier) or column.this.quoted:
+        return False
+    # What a subquery gives ("x IN (SELECT column FROM other)") is meant to be its own table's.
+    if scope.parent is not None and column.find_ancestor(exp.Where, exp.Having, exp.Group, exp.Order, exp.Join, exp.Select) is not scope.expression:
         return False
     outputs = scope.expression.selects if isinstance(scope.expression, exp.Query) else []
     named = {select.alias.lower() for select in outputs if isinstance(select, exp.Alias)}
@@ -79,7 +86,9 @@ def _placed(column: exp.Column, scope: Scope, tables: dict[str, TableInfo], sche
         return True
     if holders:
         return False
-    return _joined(column, scope, tables, schema) or _renamed(column, tables)
+    if _keyed(column, tables) or _longer(column, tables):
+        return True
+    return _moved(scope, tables, schema) or _joined(column, scope, tables, schema) or _renamed(column, tables)
 
 
 def _settled(column: exp.Column, scope: Scope, tables: dict[str, TableInfo]) -> bool:
@@ -101,36 +110,60 @@ def _settled(column: exp.Column, scope: Scope, tables: dict[str, TableInfo]) -> 
     return True
 
 
-def _joined(column: exp.Column, scope: Scope, tables: dict[str, TableInfo], schema: Schema) -> bool:
-    """Join the one table that has the column and that a key ties to a table of the query."""
-    select = scope.expression
-    if not isinstance(select, exp.Select):
+def _keyed(column: exp.Column, tables: dict[str, TableInfo]) -> bool:
+    """Give the column the key of the table that it is named after: "id" or "continent_id" of continents, whose key is "cont_id"."""
+    *before, last = name_words(column.name) or [""]
+    within = [column.table] if column.table else list(tables)
+    named = [alias for alias in within if before == name_words(tables[alias].name)] or (within if not before else [])
+    keys = [c.name for alias in named for c in tables[alias].columns if c.primary_key]
+    if last not in {"id", "key", "code"} or len(named) != 1 or len(keys) != 1:
         return False
-    inside = {info.name for info in tables.values()}
-    ways = [
-        (other, alias, mine, theirs)
-        for other in schema.tables
-        if other.name not in inside and _has(other, column.name)
-        for alias, info in tables.items()
-        for mine, theirs in _keys(info, other)
-    ]
-    if len(ways) != 1:
-        return False
-    other, alias, mine, theirs = ways[0]
-    on = exp.EQ(this=_column(mine, alias), expression=_column(theirs, other.name))
-    select.join(exp.to_table(other.name, quoted=_odd(other.name)), on=on, copy=False)
-    column.set("table", exp.to_identifier(other.name, quoted=_odd(other.name)))
+    column.replace(column_of(keys[0], named[0]))
     return True
 
 
-def _keys(one: TableInfo, other: TableInfo) -> Iterator[tuple[str, str]]:
-    """(column of one, column of the other) of the keys between two tables, in either direction."""
-    for near, far, swapped in ((one, other, False), (other, one, True)):
-        for column in near.columns:
-            if column.references:
-                table, target = column.references.rsplit(".", 1)
-                if table.lower() == far.name.lower():
-                    yield (target, column.name) if swapped else (column.name, target)
+def _longer(column: exp.Column, tables: dict[str, TableInfo]) -> bool:
+    """Give the column the one name that holds all of its words and more: "air_date" is "original_air_date"."""
+    wanted = set(name_words(column.name))
+    within = [column.table] if column.table else list(tables)
+    found = [(alias, c.name) for alias in within for c in tables[alias].columns if len(wanted) > 1 and wanted < set(name_words(c.name))]
+    if len(found) != 1:
+        return False
+    column.replace(column_of(found[0][1], found[0][0]))
+    return True
+
+
+def _moved(scope: Scope, tables: dict[str, TableInfo], schema: Schema) -> bool:
+    """Whether "(SELECT max(column) FROM table)" was given the one table that has the column."""
+    names = {column.name for column in own_columns(scope)}
+    select = scope.expression
+    alone = isinstance(select, exp.Select) and scope.parent is not None and len(tables) == 1 and len(select.selects) == 1
+    if not alone or select.find(exp.AggFunc) is None or any(_has(info, name) for info in tables.values() for name in names):
+        return False
+    holders = [info for info in schema.tables if all(_has(info, name) for name in names)]
+    source = next(iter(scope.sources.values()))
+    if len(holders) != 1 or not isinstance(source, exp.Table):
+        return False
+    source.set("this", exp.to_identifier(holders[0].name, quoted=_odd(holders[0].name)))
+    for column in own_columns(scope):
+        if column.table and not source.alias:
+            column.set("table", exp.to_identifier(holders[0].name, quoted=_odd(holders[0].name)))
+    return True
+
+
+def _joined(column: exp.Column, scope: Scope, tables: dict[str, TableInfo], schema: Schema) -> bool:
+    """Join the one table that has the column, over the keys that tie it to a table of the query."""
+    select = scope.expression
+    holders = [info for info in schema.tables if _has(info, column.name)]
+    names = [info.name for info in holders]
+    own = {column.table: tables[column.table]} if column.table else dict(tables)
+    way = way_to(names, own, schema) or way_to(names, tables, schema)
+    if not isinstance(select, exp.Select) or way is None:
+        return False
+    qualify(scope, tables)
+    join_along(select, way)
+    column.set("table", exp.to_identifier(way[-1].other, quoted=_odd(way[-1].other)))
+    return True
 
 
 def _renamed(column: exp.Column, tables: dict[str, TableInfo]) -> bool:
@@ -141,12 +174,8 @@ def _renamed(column: exp.Column, tables: dict[str, TableInfo]) -> bool:
     if len(close) != 1:
         return False
     alias, name = names[close[0]]
-    column.replace(_column(name, alias))
+    column.replace(column_of(name, alias))
     return True
-
-
-def _column(name: str, table: str) -> exp.Column:
-    return exp.column(exp.to_identifier(name, quoted=_odd(name)), table=exp.to_identifier(table, quoted=_odd(table)))
 
 
 def _has(table: TableInfo, name: str) -> bool:

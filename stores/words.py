@@ -77,10 +77,14 @@ class Words:
         self._indexes: OrderedDict[Hashable, _Index] = OrderedDict()
         self._lock = threading.Lock()
 
-    def find(self, question: str, schema: Schema, reading: Reading, *, key: Hashable) -> list[ValueMatch]:
+    def find(self, question: str, schema: Schema, reading: Reading, key: Hashable) -> list[ValueMatch]:
         """At most `max_matches`, the longest first. `key` names whose data it is and its state."""
         index = self._index(schema, reading, key)
         return self._matches(question, index, _schema_words(schema))[: self.max_matches]
+
+    def whole(self, value: str, schema: Schema, reading: Reading, key: Hashable) -> list[ValueMatch]:
+        """Where this very value stands, in whatever case and number."""
+        return self._index(schema, reading, key).whole.get(" ".join(fold(value)), [])
 
     def _index(self, schema: Schema, reading: Reading, key: Hashable) -> _Index:
         with self._lock:
@@ -151,6 +155,11 @@ def fold(text: str) -> list[str]:
     return [_folded_word(match.group()) for match in _WORD.finditer(text)]
 
 
+def name_words(name: str) -> list[str]:
+    """The words of a table's or column's name, folded: "song", "name" of "SongNames" and "song_name"."""
+    return fold(_CAMEL.sub(" ", name).replace("_", " "))
+
+
 def _folded_word(word: str) -> str:
     word = unicodedata.normalize("NFKD", re.sub(r"['’]s$", "", word).casefold())
     word = "".join(c for c in word if not unicodedata.combining(c) and c not in "'’")
@@ -187,7 +196,7 @@ def _schema_words(schema: Schema) -> set[str]:
     """The names of tables and columns, and each word of them, folded."""
     found: set[str] = set()
     for name in (n for t in schema.tables for n in (t.name, *(c.name for c in t.columns))):
-        words = fold(_CAMEL.sub(" ", name).replace("_", " "))
+        words = name_words(name)
         found |= {*words, " ".join(words), "".join(words)}
     return found
 

@@ -58,7 +58,7 @@ class FakeDatabase:
             raise found
         return found
 
-    def mend(self, sql: str) -> str | None:
+    def mend(self, sql: str, question: str = "", *, user: str | None = None) -> str | None:
         return sql.replace("cities", "city") if "cities" in sql else None
 
     def explain(self, sql: str) -> str:
@@ -248,7 +248,7 @@ def test_a_misplaced_column_is_mended_without_the_model() -> None:
     bench = Bench({"SELECT city FROM members": Table(("city",), (("Porto",),))})
     bench.model.pick("sql").say("SELECT cities FROM members", "Porto.")
     state = bench.ask("Which city?")
-    assert [a.error for a in state["attempts"]] == ["no such column: nope", None]
+    assert [a.error for a in state["attempts"]] == [None]
     assert state["sql"] == "SELECT city FROM members"
     assert bench.turn.meter.model_calls == 3
 
@@ -275,6 +275,23 @@ def test_a_write_is_refused_without_a_second_try() -> None:
     bench.model.pick("sql").say("DELETE FROM members")
     bench.ask("Delete all members")
     assert bench.text == READ_ONLY
+
+
+@pytest.mark.parametrize(
+    ("question", "whole"),
+    [
+        ("What was my last order?", True),
+        ("Show me my most recent bike repair", True),
+        ("When was my last order?", False),
+        ("How many orders did I place?", False),
+        ("What is the price of my last order of the year 2020?", False),
+    ],
+)
+def test_a_record_itself_is_selected_whole(question: str, whole: bool) -> None:
+    bench = Bench({COUNT: Table(("n",), ((1,),))})
+    bench.model.pick("sql").say(COUNT, "1.")
+    bench.ask(question)
+    assert ("with *" in str(bench.model.history[1][-2].content)) is whole
 
 
 def test_the_current_user_and_stored_values_reach_the_sql_agent() -> None:

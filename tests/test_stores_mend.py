@@ -19,10 +19,10 @@ def database(tmp_path: Path) -> Database:
         CREATE TABLE members (member_id INTEGER PRIMARY KEY, first_name TEXT, city TEXT);
         CREATE TABLE mechanics (mechanic_id INTEGER PRIMARY KEY, first_name TEXT, "full speciality" TEXT);
         CREATE TABLE repairs (repair_id INTEGER PRIMARY KEY, member_id INTEGER REFERENCES members (member_id),
-            mechanic_id INTEGER REFERENCES mechanics (mechanic_id), price REAL, status TEXT);
+            mechanic_id INTEGER REFERENCES mechanics (mechanic_id), price REAL, status TEXT, last_paid_on TEXT);
         INSERT INTO members VALUES (1, 'Ada', 'Porto'), (2, 'Bo', 'Ghent');
         INSERT INTO mechanics VALUES (1, 'Cy', 'wheels');
-        INSERT INTO repairs VALUES (1, 2, 1, 10.5, 'done');
+        INSERT INTO repairs VALUES (1, 2, 1, 10.5, 'done', '2025-01-02');
         """
     )
     connection.close()
@@ -38,6 +38,18 @@ def database(tmp_path: Path) -> Database:
         ("SELECT r.city FROM repairs AS r", (("Ghent",),)),
         ("SELECT city, count(*) FROM repairs GROUP BY city", (("Ghent", 1),)),
         ("SELECT \"full speciality\" AS s, T1.status FROM repairs AS T1 JOIN mechanics ON mechanics.mechanic_id = T1.mechanic_id WHERE T1.city = 'Ghent'", (("wheels", "done"),)),
+        # two joins are missing, or one in what a subquery gives
+        ("SELECT m.first_name FROM members AS m WHERE m.\"full speciality\" = 'wheels'", (("Bo",),)),
+        ("SELECT repair_id FROM repairs WHERE mechanic_id IN (SELECT mechanic_id FROM members)", ((1,),)),
+        # the subquery asks the wrong table
+        ("SELECT status FROM repairs WHERE price = (SELECT max(price) FROM members)", (("done",),)),
+        # an odd name without its quotes
+        ("SELECT first_name FROM mechanics ORDER BY full speciality DESC LIMIT 1", (("Cy",),)),
+        # the key of the table that it is named after
+        ("SELECT mechanic_id FROM repairs WHERE id = 1", ((1,),)),
+        ("SELECT m.city FROM members AS m WHERE m.id = 2", (("Ghent",),)),
+        # a part of the name
+        ("SELECT status FROM repairs ORDER BY paid_on DESC LIMIT 1", (("done",),)),
         # nearly the right name
         ("SELECT r.prices FROM repairs AS r WHERE r.statuss = 'done'", ((10.5,),)),
         # in both of the tables that are joined on it

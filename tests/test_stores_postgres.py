@@ -81,6 +81,16 @@ def test_the_schema_says_what_the_server_knows(shop: Database) -> None:
     assert (customers.row_count, len(customers.sample_rows)) == (2, 2)
 
 
+def test_queries_are_fitted_to_the_data(shop: Database) -> None:
+    assert shop.run(shop.mend("SELECT id FROM customers WHERE name = 'ada'", "") or "").rows == ((1,),)
+    assert shop.run(shop.mend("SELECT id FROM customers WHERE name = 'Bob'", "") or "").rows == ((2,),)
+    # the server will not hold a number against a text
+    assert shop.run(shop.mend("SELECT count(*) FROM orders WHERE customer_id = 'Ada'", "") or "").rows == ((1,),)
+    shares = shop.mend("SELECT count(*) / 4 FROM customers", "")
+    assert float(str(shop.run(shares or "").rows[0][0])) == 0.5
+    assert shop.mend("SELECT name FROM customers WHERE name = 'Ada' AND feels = 'happy'", "") is None
+
+
 def test_cells_become_values(shop: Database) -> None:
     [row] = shop.run("SELECT total, placed, raw, tags, extra, feels FROM orders JOIN customers c ON c.id = customer_id WHERE orders.id = 1").rows
     assert row[0] == 12.5
