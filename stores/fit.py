@@ -17,7 +17,7 @@ from stores.errors import QueryRejected
 from stores.guard import parse
 from stores.joins import column as column_of
 from stores.joins import join_along, own_columns, qualify, tables_of, way_to
-from stores.reshape import both, divided, enjoined, unjoined
+from stores.reshape import both, divided, enjoined, latest, unjoined
 from stores.values import Schema, TableInfo, ValueMatch
 
 Holds = Callable[[exp.Expr, str], bool | None]
@@ -44,6 +44,7 @@ def fit(sql: str, question: str, schema: Schema, dialect: str, *, holds: Holds, 
             changed = True
         changed = enjoined(expression, question, schema, dialect) or changed
         changed = divided(expression, schema, dialect) or changed
+        changed = latest(expression, question, schema, dialect) or changed
         halved = both(expression, question)
     except (QueryRejected, SqlglotError, RecursionError):
         return None

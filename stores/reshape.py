@@ -12,6 +12,9 @@ from stores.joins import join_along, own_columns, qualify, tables_of, way_to
 from stores.values import Schema
 from stores.words import fold, name_words
 
+# "my last order", "the oldest invoice": one row of a table, by time. What follows "name" and "year" is no table's row.
+_ONE = re.compile(r"\b(?:my|our|your|the|his|her|their|its)\s+(?P<which>last|latest|newest|most recent|first|oldest|earliest)\s+(?P<thing>\w+)", re.IGNORECASE)
+_TIME = re.compile("date|time", re.IGNORECASE)
 _DENIED = re.compile(r"\b(no|not|never|none|without|except|neither|excluding)\b|n't", re.IGNORECASE)
 
 
@@ -86,6 +89,28 @@ def both(expression: exp.Expr, question: str) -> exp.Expr | None:
             side.replace(node)
         return exp.intersect(*halves, distinct=True, copy=False)
     return None
+
+
+def latest(expression: exp.Expr, question: str, schema: Schema, dialect: str) -> bool:
+    """Whether a query for one row by time ("my last order"), which asks for no order at all, was given the order and the limit.
+
+    The time is the table's first column of a date: what a row begins with stands before what becomes of it.
+    """
+    asked, scopes = _ONE.search(question), list(traverse_scope(expression))
+    if asked is None or len(scopes) != 1 or not isinstance(expression, exp.Select) or _counts(expression):
+        return False
+    if any(expression.args.get(part) for part in ("order", "limit", "distinct", "having")):
+        return False
+    thing = asked["thing"].lower()
+    for alias, info in tables_of(scopes[0], schema, dialect).items():
+        times = [column.name for column in info.columns if _TIME.search(column.type) or _TIME.search(column.name)]
+        # Only a word in the singular is what it is folded to: said in the plural, several rows are meant.
+        if fold(thing) == [thing] == name_words(info.name)[-1:] and times:
+            up = asked["which"].lower() in ("first", "oldest", "earliest")
+            by = exp.Ordered(this=exp.column(times[0], table=alias, quoted=True), desc=not up, nulls_first=False)
+            expression.order_by(by, copy=False).limit(1, copy=False)
+            return True
+    return False
 
 
 def _pairs(where: exp.Where) -> Iterator[tuple[exp.Expr, exp.EQ, exp.EQ]]:

@@ -128,3 +128,28 @@ def test_a_share_keeps_what_comes_after_the_point(database: Database) -> None:
     assert mended is not None
     assert database.run(mended).rows == ((0.5,),)
     assert database.mend("SELECT SUM(year) / 2.0 FROM sales", "Half?") is None
+
+
+def test_the_last_of_something_is_one_row(tmp_path: Path) -> None:
+    path = tmp_path / "orders.sqlite"
+    connection = sqlite3.connect(path)
+    connection.executescript("""
+CREATE TABLE orders (order_id INTEGER PRIMARY KEY, customer INTEGER, ordered_on DATE, sent_on DATE, price REAL);
+INSERT INTO orders VALUES (1, 7, '2025-03-01', NULL, 3.0), (2, 7, '2026-01-05', '2026-01-09', 5.0), (3, 8, '2026-02-01', NULL, 9.0), (4, 7, NULL, NULL, 1.0);
+""")
+    connection.close()
+    database = Database(f"sqlite:///{path.as_posix()}")
+    query = "SELECT price FROM orders WHERE customer = 7"
+
+    def found(question: str, query: str = query) -> object:
+        mended = database.mend(query, question)
+        return database.run(mended).rows if mended else None
+
+    assert found("What did my last order cost?") == ((5.0,),)
+    assert found("What was the price of my oldest order?") == ((3.0,),)
+    assert found("What did my latest order cost?", query.replace("FROM orders", "FROM orders AS o")) == ((5.0,),)
+    for untouched in ("What did my last orders cost?", "What did my orders cost last year?", "What is my last name?", "What did my orders cost?"):
+        assert found(untouched) is None
+    assert found("What did my last order cost?", f"{query} ORDER BY price DESC LIMIT 1") is None
+    assert found("How many items had my last order?", "SELECT count(*) FROM orders WHERE customer = 7") is None
+    database.close()
