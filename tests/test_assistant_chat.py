@@ -26,7 +26,7 @@ RULES = "You answer questions about a shop in one short sentence. Say only what 
 
 @pytest.fixture(scope="module")
 def chat(fetched: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaChat]:
-    settings = Settings(model={"context": 2048, "prefix_cache_mb": 64, "queue": 1, "threads": 1}, sampling={"max_tokens": 32})
+    settings = Settings(model={"context": 2048, "prefix_cache_mb": 64, "queue": 1, "parallel": 1, "threads": 1}, sampling={"max_tokens": 32})
     made = load_chat(settings, fetched("smollm2-135m"), prefixes=tmp_path_factory.mktemp("prefixes"))
     assert isinstance(made, LlamaChat)
     yield made
