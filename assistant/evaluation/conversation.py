@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,9 +106,19 @@ class Watched(Models):
 
     def embed(self, texts: Any) -> Any:
         """Vectors, and how long they took."""
+        with self._timed():
+            return super().embed(texts)
+
+    def rerank(self, query: str, texts: Sequence[str]) -> list[float]:
+        """Scores, and how long they took."""
+        with self._timed():
+            return super().rerank(query, texts)
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
         started = time.perf_counter()
         try:
-            return super().embed(texts)
+            yield
         finally:
             self.embedding_seconds += time.perf_counter() - started
 
