@@ -94,6 +94,20 @@ def test_everything_about_a_user_is_deleted_to_the_last_byte(one: Assistant, hom
     assert (one.memories.all(user="7"), one.conversations.all(user="7"), one.examples.all(user="7")) == ([], [], [])
 
 
+def test_what_memory_held_before_does_not_stay_in_a_graph_file(one: Assistant, home: Path) -> None:
+    one.memories.add("I like coffee", user="7")
+    graphs = list(home.rglob("data_level0.bin"))
+    assert graphs
+    assert held(home, "zqused") == []
+    for graph in graphs:  # Chroma makes room in the file from memory that it does not clear
+        size = graph.stat().st_size
+        graph.write_bytes((b"zqused before " * size)[:size])
+    assert held(home, "zqused")
+    one.memories.forget(one.memories.add("I like tea", user="7").id, user="7")
+    assert held(home, "zqused") == []
+    assert one.memories.add("I like tea", user="7") in one.memories.all(user="7")
+
+
 def test_a_deleted_conversation_leaves_no_byte(one: Assistant, home: Path) -> None:
     kept = one.ask("zqstays is the word", user="7")
     for n in range(6):
