@@ -60,7 +60,7 @@ class ModelSettings(Section):
     gpu_layers: int | None = Field(
         None, ge=-1, description="Layers on the GPU (-1: all); all where the build can offload and measuring does not speak against it, when empty.",
     )
-    prefix_cache_mb: int = Field(512, ge=0, description="Most memory for kept prompt prefixes.")
+    prefix_cache_mb: int = Field(384, ge=0, description="Most memory for kept prompt prefixes.")
     keep_prefixes_on_disk: bool = Field(
         True, description="Keep the prefixes that hold nothing personal on disk between runs."
     )

@@ -144,27 +144,31 @@ def _writing(engine: Engine, call: Call, drafting: bool) -> float:
 
 
 def _together(assistant: Assistant) -> tuple[float, float]:
-    """Tokens a second of four conversations at once, against the same one after the other; and the worst wait for a first
-    word against the mean."""
+    """Tokens a second of four conversations at once, against one of the same questions; and the worst mean wait for a first
+    word of a conversation against that of all. Each begins with another question, so that long answers do not meet."""
 
-    def ask(number: int, into: list[Answer], name: str) -> None:
-        into.append(assistant.ask(TOGETHER[number], user=f"bench-{name}-{number}"))
+    def talk(first: int, into: list[list[Answer]]) -> None:
+        order = [TOGETHER[(first + n) % len(TOGETHER)] for n in range(len(TOGETHER))]
+        into.append([assistant.ask(question, user=f"bench-{len(alone)}-{first}") for question in order])
 
-    each: list[Answer] = []
+    alone: list[list[Answer]] = []
     started = time.perf_counter()
-    for number in range(len(TOGETHER)):
-        ask(number, each, "alone")
-    alone = sum(answer.usage.completion_tokens for answer in each) / (time.perf_counter() - started)
-    found: list[Answer] = []
-    threads = [threading.Thread(target=ask, args=(number, found, "together")) for number in range(len(TOGETHER))]
+    talk(0, alone)
+    one = _written(alone) / (time.perf_counter() - started)
+    found: list[list[Answer]] = []
+    threads = [threading.Thread(target=talk, args=(first, found)) for first in range(len(TOGETHER))]
     started = time.perf_counter()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    together = sum(answer.usage.completion_tokens for answer in found) / (time.perf_counter() - started)
-    waits = [answer.usage.first_token_seconds or answer.usage.seconds for answer in found]
-    return together / alone, max(waits) / (sum(waits) / len(waits))
+    several = _written(found) / (time.perf_counter() - started)
+    waits = [sum(answer.usage.first_token_seconds or answer.usage.seconds for answer in talked) for talked in found]
+    return several / one, max(waits) / (sum(waits) / len(waits))
+
+
+def _written(talks: Sequence[Sequence[Answer]]) -> int:
+    return sum(answer.usage.completion_tokens for answers in talks for answer in answers)
 
 
 def _process(command: Sequence[str], settings: Settings) -> float | None:

@@ -44,7 +44,7 @@ class EngineSettings:
     threads: int | None = None
     read_threads: int | None = None
     gpu_layers: int | None = None
-    prefix_cache_mb: int = 512
+    prefix_cache_mb: int = 384
     prefix_files: Path | None = None
     prefix_files_mb: int = 1024
     drafting: bool = True
