@@ -144,8 +144,8 @@ def _writing(engine: Engine, call: Call, drafting: bool) -> float:
 
 
 def _together(assistant: Assistant) -> tuple[float, float]:
-    """Tokens a second of four conversations at once, against one of the same questions; and the worst mean wait for a first
-    word of a conversation against that of all. Each begins with another question, so that long answers do not meet."""
+    """Tokens a second of four conversations at once, against one of the same questions; and the worst wait for a first word
+    against the mean. Each begins with another question, so that long answers do not meet."""
 
     def talk(first: int, into: list[list[Answer]]) -> None:
         order = [TOGETHER[(first + n) % len(TOGETHER)] for n in range(len(TOGETHER))]
@@ -163,7 +163,7 @@ def _together(assistant: Assistant) -> tuple[float, float]:
     for thread in threads:
         thread.join()
     several = _written(found) / (time.perf_counter() - started)
-    waits = [sum(answer.usage.first_token_seconds or answer.usage.seconds for answer in talked) for talked in found]
+    waits = [answer.usage.first_token_seconds or answer.usage.seconds for answers in found for answer in answers]
     return several / one, max(waits) / (sum(waits) / len(waits))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 LEAST = 4096
 """Fewer are never chosen: a schema, passages and a conversation need that much room."""
 RESERVE = 1_000_000_000
-"""Bytes left for what else grows: kept prefixes (512 MB), the embedding model, working memory, the user's other programs."""
+"""Bytes left for what else grows: kept prefixes (384 MB), the embedding model, working memory, the user's other programs."""
 
 
 def affordable(wanted: int, cell_bytes: int, available: int) -> int:
