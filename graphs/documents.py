@@ -8,7 +8,7 @@ from itertools import zip_longest
 from langgraph.runtime import Runtime
 
 from graphs.evidence import parts
-from graphs.recall import search
+from graphs.recall import search, standalone
 from graphs.state import State
 from graphs.turn import Turn
 from stores.values import Passage
@@ -19,7 +19,7 @@ the four that had it for 0.982: less than half the reading, and less to be misle
 
 
 def documents(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
-    """The passages to answer from; `recall` has already searched for the same question."""
+    """The passages to answer from; `recall` has looked at the same question, but not word by word."""
     turn = runtime.context
     with turn.step("documents") as detail:
         passages = _found(state, turn)
@@ -29,8 +29,8 @@ def documents(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
 
 
 def _found(state: State, turn: Turn) -> list[Passage]:
-    """What `recall` found for the question; for one with two parts, first what is found for the documents' own part."""
-    nearest = state["nearest"]
+    """What is found for the question; for one with two parts, first what is found for the documents' own part."""
+    nearest = search(turn, standalone(state["question"], state["recent"]))
     database = turn.services.database
     if state["route"] != "both" or database is None:
         return relevant(nearest)

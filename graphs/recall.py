@@ -7,7 +7,7 @@ import re
 from langgraph.runtime import Runtime
 
 from graphs.state import State, fresh
-from graphs.turn import Turn
+from graphs.turn import Mode, Turn
 from stores.values import Message, Passage
 
 # Words by which a question leans on the one before it.
@@ -34,14 +34,14 @@ def recall(state: State, runtime: Runtime[Turn]) -> State:
             # A word out of a long value ("long" of "Gear cable, extra long") names it by chance.
             found = services.database.find_values(question, user=turn.user)
             new["values"] = [v for v in found if 2 * len(v.words) >= len(v.value)]
-        new["nearest"] = search(turn, standalone(question, new["recent"]))
+        new["nearest"] = search(turn, standalone(question, new["recent"]), mode="hybrid")
         detail.append(f"{len(new['memories'])} memories, {len(new['recent'])} earlier messages")
     return new
 
 
-def search(turn: Turn, query: str) -> list[Passage]:
-    """The nearest passages that this user may see."""
-    return turn.services.documents.search(query, user=turn.user, k=turn.bounds.passages)
+def search(turn: Turn, query: str, *, mode: Mode = "reranked") -> list[Passage]:
+    """The nearest passages that this user may see; "reranked" takes a moment longer and is for those that are answered from."""
+    return turn.services.documents.search(query, user=turn.user, k=turn.bounds.passages, mode=mode)
 
 
 def leans(question: str) -> bool:

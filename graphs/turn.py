@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from langchain_core.language_models import BaseChatModel
 
@@ -19,6 +19,8 @@ from graphs.errors import TurnCancelled
 from graphs.speaking import Meter, Speaker
 from graphs.values import Event, StepFinished, StepStarted, Token
 from stores.values import Conversation, Document, Example, Memory, Message, Passage, Schema, Table, ValueMatch
+
+Mode = Literal["reranked", "hybrid"]
 
 
 class Database(Protocol):
@@ -34,7 +36,7 @@ class Database(Protocol):
 class Documents(Protocol):
     """The passages that a user may see."""
 
-    def search(self, query: str, *, user: str = "local", k: int = 5) -> list[Passage]: ...
+    def search(self, query: str, *, user: str = "local", k: int = 5, mode: Mode = "reranked") -> list[Passage]: ...
     def all(self, *, user: str = "local") -> list[Document]: ...
     def outline(self, *, user: str = "local", limit: int = 40) -> list[str]: ...
 

@@ -72,7 +72,7 @@ class FakeDatabase:
 class FakeDocuments:
     passages: list[Passage]
 
-    def search(self, query: str, *, user: str = "local", k: int = 5) -> list[Passage]:
+    def search(self, query: str, *, user: str = "local", k: int = 5, mode: str = "reranked") -> list[Passage]:
         near = 0.6 if "warranty" in query.lower() else 0.3
         return [replace(p, similarity=near) for p in self.passages[:k]]
 
