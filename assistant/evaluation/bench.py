@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 TOGETHER = (
     "Rewrite this in a friendlier tone: We have received your letter. The goods will be sent in the coming week.",
-    "Write a short letter to a member whose repaired bike has been waiting to be fetched for a week.",
     "Translate this into French: Our workshop is closed on Monday. On all other days we are there for you from nine to six.",
-    "Make a list of five points out of this: oil the chain, pump up the tyres, test the brakes, check the lights, clean the frame.",
+    "Make this shorter: Dear all, as you have surely noticed, the stairs are being painted, so that everybody has to use the back door until Friday.",
+    "Correct the spelling of this text: We whish you a plesant evning, and we are looking foward to seing you agian next weak.",
 )
 """What four people ask at the same moment: work on texts, whose answers are written rather than looked up."""
 BARS = {
