@@ -23,6 +23,7 @@ _WATCHED_CELLS = 16
 """Shorter reads end by themselves before a watch over them pays."""
 BRANCHES = 4
 _OUTPUTS = 16
+_STOPPED = "The reader went away, so the model was stopped."
 Cell = tuple[int, int, int, bool]
 """A token to read: the token, its sequence, its position, whether its logits are wanted."""
 
@@ -33,6 +34,12 @@ class Cancelled(Protocol):
     def is_set(self) -> bool:
         """Whether to stop."""
         ...
+
+
+def stop_if(cancelled: Cancelled | None) -> None:
+    """Raise `TurnCancelled` once the reader went away."""
+    if cancelled is not None and cancelled.is_set():
+        raise TurnCancelled(_STOPPED)
 
 
 class Context:
@@ -113,8 +120,7 @@ class Context:
 
         Raises `TurnCancelled` (the sequence may then hold part of the batch), `QuestionTooLong`, `ModelUnavailable`.
         """
-        if cancelled is not None and cancelled.is_set():
-            raise TurnCancelled("The reader went away, so the model was stopped.")
+        stop_if(cancelled)
         self.check_open()
         batch = self._batch
         batch.n_tokens = len(cells)
@@ -130,7 +136,7 @@ class Context:
         if code == _NO_ROOM:
             raise QuestionTooLong("The model's memory is full. Shorten the question, or raise model.context.")
         if code == _ABORTED:
-            raise TurnCancelled("The reader went away, so the model was stopped.")
+            raise TurnCancelled(_STOPPED)
         if code != _OK:
             raise ModelUnavailable(
                 f"The model {self.weights.name} failed on a prompt (llama.cpp error {code}: {last_complaint() or 'no reason given'}). "

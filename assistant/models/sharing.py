@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from assistant.models.context import Cancelled, Context
+from assistant.models.context import Cancelled, Context, stop_if
 from assistant.models.scoring import Row
 from graphs.errors import TurnCancelled
 from stores.errors import AssistantError
@@ -130,6 +130,7 @@ class Steps:
 
         Raises `TurnCancelled`, `QuestionTooLong`, `ModelUnavailable`.
         """
+        stop_if(cancelled)  # a read together with others cannot be stopped for one of them
         mine = _Read(sequence, start, tokens, every_row, cancelled)
         with self._guard:
             self._waiting.append(mine)
