@@ -4,26 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 
 import pytest
 
 from assistant.errors import ModelBusy
 from assistant.models.queue import FairQueue
 from graphs.errors import TurnCancelled
-
-
-def start(function: Callable[[], None]) -> threading.Thread:
-    thread = threading.Thread(target=function, daemon=True)
-    thread.start()
-    return thread
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen within 10 seconds"
-        time.sleep(0.002)
+from tests.threads import start, until
 
 
 def served(queue: FairQueue, users: list[str]) -> list[str]:

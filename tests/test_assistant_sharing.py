@@ -18,6 +18,7 @@ from assistant.models.reading import Cost
 from assistant.models.sharing import Room
 from assistant.models.template import Turn
 from graphs.errors import TurnCancelled
+from tests.threads import start, until
 
 RULES = "You answer questions about a shop in one short sentence. Say only what is known, and name the day on which it was said. "
 STORY = "Tell a very long story of a shop, a baker and a bicycle, with many details."
@@ -28,19 +29,6 @@ QUESTIONS = (
     "Repeat these words and nothing else: January, February, March, April, May, June, July, August, September.",
     "Repeat these words and nothing else: copper, violin, harbour, eleven, kitchen, saddle, forest, lantern, bottle.",
 )
-
-
-def start(function: Callable[[], None]) -> threading.Thread:
-    thread = threading.Thread(target=function, daemon=True)
-    thread.start()
-    return thread
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen within 20 seconds"
-        time.sleep(0.002)
 
 
 def never() -> bool:

@@ -20,6 +20,8 @@ examples = typer.Typer(help="Questions with the SQL that was approved for them."
 
 VERSION = 1
 User = Annotated[str, typer.Option(help="Whose.")]
+MemoryId = Annotated[str, typer.Argument(metavar="ID", help="Which, as `memories list` names it.")]
+ConversationId = Annotated[str, typer.Argument(metavar="ID", help="Which, as `conversations list` names it.")]
 
 
 @memories.command("list")
@@ -46,7 +48,7 @@ def add_memory(ctx: typer.Context, text: Annotated[str, typer.Argument(help="Wha
 @memories.command("edit")
 def edit_memory(
     ctx: typer.Context,
-    identifier: Annotated[str, typer.Argument(metavar="ID", help="Which, as `memories list` names it.")],
+    identifier: MemoryId,
     text: Annotated[str, typer.Argument(help="What is to stand in its place.")],
     user: User = "local",
 ) -> None:
@@ -113,7 +115,7 @@ def list_conversations(
 @conversations.command("export")
 def export_conversation(
     ctx: typer.Context,
-    identifier: Annotated[str, typer.Argument(metavar="ID", help="Which, as `conversations list` names it.")],
+    identifier: ConversationId,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of Markdown.")] = False,
     user: User = "local",
 ) -> None:
@@ -125,7 +127,7 @@ def export_conversation(
 @conversations.command("rename")
 def rename_conversation(
     ctx: typer.Context,
-    identifier: Annotated[str, typer.Argument(metavar="ID", help="Which, as `conversations list` names it.")],
+    identifier: ConversationId,
     title: Annotated[str, typer.Argument(help="Its new name.")],
     user: User = "local",
 ) -> None:

@@ -8,11 +8,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models.chat_models import BaseChatModel, generate_from_stream
 from langchain_core.messages import AIMessageChunk, BaseMessage, ChatMessage
 from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from pydantic import ConfigDict
+from langchain_core.outputs import ChatGenerationChunk
 
 from assistant.models.calibrating import Calibrator
 from assistant.models.context import Cancelled
@@ -20,6 +18,7 @@ from assistant.models.engine import Call, Engine
 from assistant.models.queue import FairQueue
 from assistant.models.reading import Cost
 from assistant.models.sampling import Sampling
+from assistant.models.streamed import StreamedChat
 from assistant.models.template import Turn
 
 _ROLES = {"system": "system", "human": "user", "ai": "assistant", "AIMessageChunk": "assistant", "HumanMessageChunk": "user", "SystemMessageChunk": "system"}
@@ -29,7 +28,7 @@ Watch = Callable[[Call, Cost, float], None]
 """Told of each call when it has ended: the call, its cost, the seconds that it held the model."""
 
 
-class LlamaChat(BaseChatModel):
+class LlamaChat(StreamedChat):
     """A chat model over an `Engine`.
 
     Calls take, beside `stop`: `grammar` (GBNF for what is written), `choices` (answer with one of them, and the
@@ -40,8 +39,6 @@ class LlamaChat(BaseChatModel):
 
     Raises `ModelBusy`, `QuestionTooLong`, `TurnCancelled`, `ModelUnavailable`.
     """
-
-    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     engine: Engine
     queue: FairQueue
@@ -65,10 +62,6 @@ class LlamaChat(BaseChatModel):
     def get_token_ids(self, text: str) -> list[int]:
         """The tokens of a text."""
         return self.engine.weights.tokenize(text)
-
-    def get_num_tokens(self, text: str) -> int:
-        """How many tokens a text has for this model."""
-        return self.count_tokens(text)
 
     def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
         """How many tokens the prompt of these messages has, with the template around them."""
@@ -142,15 +135,6 @@ class LlamaChat(BaseChatModel):
         finally:
             if self.watch is not None:
                 self.watch(call, cost, time.perf_counter() - started)
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return generate_from_stream(self._stream(messages, stop, None, **kwargs))
 
     def _chosen(self, call: Call, choices: Sequence[str], cost: Cost) -> ChatGenerationChunk:
         probabilities = dict(zip(choices, self.engine.choose(call, choices, cost), strict=True))

@@ -151,7 +151,6 @@ class Reader:
         self._context.check_open()
         if self._room.taken == 1:
             self._context.clear()
-        self.recall(prompt)
         prefix, length = self._prefixes.find(prompt.tokens, shared=prompt.shared, user=user)
         if prefix is None:
             return Working(place.sequence)

@@ -8,17 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models.chat_models import BaseChatModel, generate_from_stream
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata, add_usage
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from pydantic import ConfigDict
+from langchain_core.outputs import ChatGenerationChunk
 
 from assistant.errors import ModelUnavailable
 from assistant.models.context import Cancelled
 from assistant.models.sampling import Sampling
 from assistant.models.server_errors import server_errors, stop_if
 from assistant.models.server_replies import Echo, named, weigh
+from assistant.models.streamed import StreamedChat
 from assistant.models.wire import Wire
 
 _TOP_LOGPROBS = 20
@@ -26,14 +25,12 @@ _CHOICE_TOKENS = 32
 _CHARACTERS_PER_TOKEN = 3.5
 
 
-class ServerChat(BaseChatModel):
+class ServerChat(StreamedChat):
     """A chat model on an OpenAI-compatible server; takes the keywords that `LlamaChat` takes.
 
     `grammar` reaches servers that know the field (llama.cpp's, llama-cpp-python's). `choices` are weighed by the
     logarithms of the first token's probabilities; a server that gives none is asked, and the choice it names gets 1.
     """
-
-    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     address: str
     model: Any  # a langchain_openai.ChatOpenAI, imported only where a server is used
@@ -83,10 +80,6 @@ class ServerChat(BaseChatModel):
         """About how many tokens a text has: the server's vocabulary is not known here."""
         return math.ceil(len(text) / _CHARACTERS_PER_TOKEN)
 
-    def get_num_tokens(self, text: str) -> int:
-        """About how many tokens a text has."""
-        return self.count_tokens(text)
-
     def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
         """About how many tokens these messages have, with the template around them."""
         return sum(self.count_tokens(str(message.text)) + 4 for message in messages)
@@ -135,15 +128,6 @@ class ServerChat(BaseChatModel):
         if not finished:
             raise ModelUnavailable(f"The model server at {self.address} broke off in the middle of an answer. Ask again, or look at its log.")
         yield _last(echo.rest(), {"first_token_seconds": first})
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return generate_from_stream(self._stream(messages, stop, None, **kwargs))
 
     def _request(self, messages: Sequence[BaseMessage], options: Mapping[str, Any]) -> dict[str, Any]:
         """The call's keywords as the server's: only what differs from a server's own ways is sent."""

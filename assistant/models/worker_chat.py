@@ -7,12 +7,11 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models.chat_models import BaseChatModel, generate_from_stream
 from langchain_core.messages import AIMessageChunk, BaseMessage
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from pydantic import ConfigDict
+from langchain_core.outputs import ChatGenerationChunk
 
 from assistant.errors import ModelUnavailable
+from assistant.models.streamed import StreamedChat
 from assistant.models.worker import STREAM
 from assistant.models.worker_process import Worker
 
@@ -20,13 +19,11 @@ if TYPE_CHECKING:
     from assistant.models.context import Cancelled
 
 
-class WorkerChat(BaseChatModel):
+class WorkerChat(StreamedChat):
     """`LlamaChat` at the other end of a pipe: takes its keywords, gives its pieces, raises its errors.
 
     Also raises `ModelUnavailable` when the process dies; the next call starts it again.
     """
-
-    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     worker: Worker
 
@@ -46,10 +43,6 @@ class WorkerChat(BaseChatModel):
         """The tokens of a text."""
         found: list[int] = self.worker.call("get_token_ids", text)
         return found
-
-    def get_num_tokens(self, text: str) -> int:
-        """How many tokens a text has for this model."""
-        return self.count_tokens(text)
 
     def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
         """How many tokens the prompt of these messages has, with the template around them."""
@@ -91,12 +84,3 @@ class WorkerChat(BaseChatModel):
                 if run_manager is not None and content:
                     run_manager.on_llm_new_token(content, chunk=chunk)
                 yield chunk
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return generate_from_stream(self._stream(messages, stop, None, **kwargs))
