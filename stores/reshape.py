@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
-from stores.joins import join_along, own_columns, qualify, tables_of, way_to
+from stores.joins import column, join_along, own_columns, qualify, tables_of, way_to
 from stores.values import Schema
 from stores.words import fold, name_words
 
@@ -103,11 +103,11 @@ def latest(expression: exp.Expr, question: str, schema: Schema, dialect: str) ->
         return False
     thing = asked["thing"].lower()
     for alias, info in tables_of(scopes[0], schema, dialect).items():
-        times = [column.name for column in info.columns if _TIME.search(column.type) or _TIME.search(column.name)]
+        times = [c.name for c in info.columns if _TIME.search(c.type) or _TIME.search(c.name)]
         # Only a word in the singular is what it is folded to: said in the plural, several rows are meant.
         if fold(thing) == [thing] == name_words(info.name)[-1:] and times:
             up = asked["which"].lower() in ("first", "oldest", "earliest")
-            by = exp.Ordered(this=exp.column(times[0], table=alias, quoted=True), desc=not up, nulls_first=False)
+            by = exp.Ordered(this=column(times[0], alias), desc=not up, nulls_first=False)
             expression.order_by(by, copy=False).limit(1, copy=False)
             return True
     return False
