@@ -36,9 +36,9 @@ CREATE FUNCTION evil() RETURNS int LANGUAGE plpgsql AS $$ BEGIN DELETE FROM orde
 COMMENT ON TABLE customers IS 'who buys';
 COMMENT ON COLUMN customers.name IS 'full name';
 INSERT INTO customers (name, tags, extra, feels) VALUES ('Ada', '{a,b}', '{"x": 1}', 'happy'), ('SECRET-Bob', NULL, NULL, 'Sad');
-INSERT INTO orders VALUES (1, 1, 12.50, '2020-02-03 04:05:06+00', '\\x00ff'), (2, 2, 777, NULL, NULL);
-INSERT INTO old_orders VALUES (9, 2, 777, NULL, NULL);
-INSERT INTO "order Items" VALUES (1, 2.5, 11), (2, 3.5, 777);
+INSERT INTO orders VALUES (1, 1, 12.50, '2020-02-03 04:05:06+00', '\\x00ff'), (2, 2, 777777, NULL, NULL);
+INSERT INTO old_orders VALUES (9, 2, 777777, NULL, NULL);
+INSERT INTO "order Items" VALUES (1, 2.5, 11), (2, 3.5, 777777);
 INSERT INTO products VALUES ('lamp');
 INSERT INTO events VALUES ('2020-05-05', 'party');
 """
@@ -256,13 +256,13 @@ def test_no_query_shows_another_users_rows(url: str, leak: str) -> None:
             rows = repr(database.run(leak, user=user).rows)
         except QueryRejected as refused:
             rows = str(refused)
-        assert "777" not in rows, (user, rows)
+        assert "777777" not in rows, (user, rows)
     database.close()
 
 
 @pytest.mark.parametrize(
     "condition",
-    ["1 / (amount - 777) = 0", "amount::text::date IS NULL", "CASE WHEN amount = 777 THEN (amount || 'SECRET')::int = 1 ELSE true END"],
+    ["1 / (amount - 777777) = 0", "amount::text::date IS NULL", "CASE WHEN amount = 777777 THEN (amount || 'SECRET')::int = 1 ELSE true END"],
 )
 def test_an_error_tells_nothing_of_other_rows(url: str, condition: str) -> None:
     """Without a fence the server tries a cheap condition on all rows before it looks whose they are."""
@@ -271,7 +271,7 @@ def test_an_error_tells_nothing_of_other_rows(url: str, condition: str) -> None:
             shown = repr(database.run(f'SELECT amount FROM "order Items" WHERE {condition}', user="1").rows)
         except QueryRejected as error:
             shown = str(error)
-    assert "777" not in shown
+    assert "777777" not in shown
     assert "SECRET" not in shown
     assert "division" not in shown
 

@@ -22,7 +22,7 @@ from tests.postgres import admin
 
 CASES = [json.loads(line) for line in Path(__file__).with_name("scope_attempts.jsonl").read_text("utf-8").splitlines()]
 SCOPES = {"customers": "id = :user", "orders": "customer_id = :user", "kunden": "id = :user", "aufträge": "kunde = :user"}
-MARKERS = ("SECRET", "777")
+MARKERS = ("SECRET", "77700")  # long enough that the fraction of a clock's second is not taken for one
 
 TABLES = """
 CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT, email TEXT);
