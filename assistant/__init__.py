@@ -13,8 +13,10 @@ from assistant.silence import silence
 silence()
 
 if TYPE_CHECKING:
-    from assistant.api import Assistant, State
+    from assistant.activity import TurnRecord
+    from assistant.api import Assistant
     from assistant.errors import ModelBusy, ModelFileCorrupt, ModelUnavailable, SettingsError
+    from assistant.overview import State
     from assistant.serialise import answer_from_json, answer_to_json
     from assistant.settings import Settings
     from assistant.stream import Stream
@@ -44,8 +46,10 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
-    "assistant.api": ("Assistant", "State"),
+    "assistant.activity": ("TurnRecord",),
+    "assistant.api": ("Assistant",),
     "assistant.errors": ("ModelBusy", "ModelFileCorrupt", "ModelUnavailable", "SettingsError"),
+    "assistant.overview": ("State",),
     "assistant.serialise": ("answer_from_json", "answer_to_json"),
     "assistant.settings": ("Settings",),
     "assistant.stream": ("Stream",),
@@ -91,7 +95,7 @@ __all__ = [  # noqa: RUF022 - in the order in which a reader meets them
     "Assistant", "Settings", "State", "Stream",
     "Answer", "Attempt", "Citation", "Route", "Table", "Usage", "answer_from_json", "answer_to_json",
     "Event", "StepStarted", "StepFinished", "Token", "Done",
-    "Conversation", "Document", "Example", "IngestProgress", "IngestReport", "Memory", "Message", "Passage", "Refusal",
+    "Conversation", "Document", "Example", "IngestProgress", "IngestReport", "Memory", "Message", "Passage", "Refusal", "TurnRecord",
     "AssistantError", "DatabaseUnavailable", "DocumentUnreadable", "ModelBusy", "ModelFileCorrupt", "ModelUnavailable", "NotFound",
     "QueryFailed", "QueryRejected", "QueryTimeout", "QuestionTooLong", "SettingsError", "StoreUnavailable", "TurnCancelled",
 ]  # fmt: skip

@@ -6,13 +6,15 @@ import asyncio
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Literal, Self, TypedDict, Unpack
 
+from assistant import overview
+from assistant.activity import TurnRecord, activity
 from assistant.home import Home
 from assistant.kept import Conversations, Retention, export_all, forget_all
 from assistant.models.shared import Models
+from assistant.overview import State
 from assistant.sample import workspace
 from assistant.settings import Settings
 from assistant.stream import Stream
@@ -28,21 +30,6 @@ if TYPE_CHECKING:
     from stores.memories import Memories
 
 log = logging.getLogger(__name__)
-
-USERS = 200
-"""Most users offered by `users()`."""
-
-
-@dataclass(frozen=True)
-class State:
-    """What the assistant runs on, for a page to show. `ready` is False while model files are missing."""
-
-    ready: bool
-    model: str
-    model_loaded: bool
-    database: str | None
-    documents: int
-
 
 class Options(TypedDict, total=False):
     """The options of a turn, see `Assistant.stream`."""
@@ -256,37 +243,19 @@ class Assistant:
 
     def state(self) -> State:
         """What the assistant runs on."""
-        from assistant.wiring import database_name, workspace_database
-
-        settings = self.settings
-        url, _ = workspace_database(settings, self._parts.home.path)
-        return State(
-            ready=not self._models.missing(),
-            model=settings.model.server_model if settings.model.server_url else settings.model.name,
-            model_loaded=self._models.loaded,
-            database=database_name(url) if url else None,
-            documents=len(self._parts.documents.all()),
-        )
+        return overview.state(self._parts, self._models, self.settings)
 
     def users(self) -> list[tuple[str, str]]:
         """(id, label) of the users that the database's user column knows, after ("local", …)."""
-        local = [("local", "local (nobody in the database)")]
-        database, column = self._parts.database, self._parts.user_column
-        if database is None or not column:
-            return local
-        from assistant.people import people
-
-        return local + people(database, column, USERS)
+        return overview.users(self._parts)
 
     def suggestions(self) -> tuple[str, ...]:
         """Questions to begin with, from the workspace at hand."""
-        database = self._parts.database
-        if not self.settings.database.url and database:
-            return workspace.suggestions()
-        tables = database.schema().tables[:2] if database else ()
-        asks = [f"How many {table.name.replace('_', ' ')} are there?" for table in tables]
-        asks += [f"What does {document.name} say?" for document in self._parts.documents.all()[:2]]
-        return (*asks, "Please remember that …", "What do you know about me?")
+        return overview.suggestions(self._parts, self.settings)
+
+    def activity(self, *, user: str, turns: int = 500) -> list[TurnRecord]:
+        """The user's last turns, the newest first, with what each cost. Of private conversations there are none."""
+        return activity(self._parts.kept.history, user=user, turns=turns)
 
 
 def _last(events: list[Event]) -> Answer:

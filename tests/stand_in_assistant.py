@@ -33,6 +33,7 @@ from assistant import (
     StepStarted,
     Table,
     Token,
+    TurnRecord,
     Usage,
     answer_to_json,
 )
@@ -84,6 +85,11 @@ class StandIn:
 
     def state(self) -> State:
         return State(ready=True, model="qwen2.5-coder-1.5b", model_loaded=True, database="shop.db", documents=2)
+
+    def activity(self, *, user: str, turns: int = 500) -> list[TurnRecord]:
+        usage = Usage(1200, 900, 40, 2, 0.4, 3.2, {"sql": 1.2, "answer": 2.0})
+        asked = [message for kept in self.conversations.all(user=user) for message in self.conversations.messages(kept.id, user=user)]
+        return [TurnRecord(m.conversation, m.text, m.created, "sql", usage, 1) for m in asked if m.role == "user"][:turns]
 
     def feedback(
         self, answer_id: str, *, user: str, score: int, comment: str | None = None, corrected_sql: str | None = None

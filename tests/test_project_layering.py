@@ -77,6 +77,7 @@ def test_modules_stay_short():
 
 
 PUBLIC = {
+    "TurnRecord",
     "Answer",
     "Assistant",
     "AssistantError",

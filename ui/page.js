@@ -105,7 +105,10 @@
     if (name === "feedback") {
       for (const other of button.parentElement.querySelectorAll("[data-score]")) other.setAttribute("aria-pressed", String(other === button));
     }
-    if (name === "open") drawer(false);
+    if (name === "open") {
+      drawer(false);
+      close();
+    }
     trigger("act", { act: name, id, score, value });
   }
 
@@ -123,6 +126,20 @@
     $("#menu")?.setAttribute("aria-expanded", String(open));
   }
 
+  // A view stands in the address, so that a reload shows it again and the browser's back button leaves it.
+  function view() {
+    const button = $(`#open-${CSS.escape(location.hash.slice(1) || "none")}`);
+    for (const other of document.querySelectorAll(".open-view")) other.setAttribute("aria-pressed", String(other === button));
+    const name = button ? location.hash.slice(1) : "";
+    if (document.body.dataset.view === name) return;
+    document.body.dataset.view = name;
+    drawer(false);
+    if (name) $(`#view-${name} h2`)?.focus();
+    else box()?.focus();
+  }
+
+  const close = () => { if (document.body.dataset.view) history.pushState(null, "", location.pathname + location.search); view(); };
+
   // The newest question stays in sight while its answer grows; who scrolls up is left alone.
   function follow() {
     const scroller = $("#scroller");
@@ -136,6 +153,7 @@
   function keys(event) {
     if (event.key === "Escape" && !$("#page-dialog")?.open) {
       if (document.body.classList.contains("side-open")) drawer(false);
+      else if (document.body.dataset.view) close();
       else if (isRunning()) $("#stop")?.click();
     }
     if (event.key === "Enter" && !event.shiftKey && event.target === box()) {
@@ -171,6 +189,9 @@
       document.addEventListener("click", (event) => {
         if (document.body.classList.contains("side-open") && !event.target.closest("#side, #top, dialog")) drawer(false);
         if (event.target.closest("#new, #new-private")) drawer(false);
+        if (event.target.closest("#new, #new-private, [data-close-view]")) close();
+        const opens = event.target.closest(".open-view");
+        if (opens) location.hash = opens.id.slice("open-".length);
       });
       const found = setInterval(() => {
         const scroller = $("#scroller");
@@ -182,6 +203,10 @@
         $("#thread").setAttribute("role", "log");
         $("#live").setAttribute("aria-live", "polite");
         box()?.setAttribute("aria-label", "Your question");
+        window.addEventListener("hashchange", view);
+        // What a view shows is fetched by its button.
+        if (location.hash) $(`#open-${CSS.escape(location.hash.slice(1))}`)?.click();
+        view();
         new MutationObserver(follow).observe(scroller, { childList: true, subtree: true, characterData: true });
         scroller.addEventListener("wheel", (event) => { if (event.deltaY < 0) stick = false; }, { passive: true });
         scroller.addEventListener("touchmove", () => { stick = false; }, { passive: true });

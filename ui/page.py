@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from ui import chat, icons, sidebar
+from ui import chat, icons, sidebar, view_activity, views
 from ui.session import Session, remembered
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ TOP = (
     '<div class="top"><button type="button" class="icon-button" id="menu" aria-label="Menu" aria-expanded="false" aria-controls="side">'
     f"{icons.MENU}</button><h1>{icons.MARK}{TITLE}</h1></div>"
 )
+
+
+VIEWS = (view_activity.VIEW,)
+"""What can be opened instead of the conversation, in the order of their buttons."""
 
 
 def build(assistant: Assistant) -> gr.Blocks:
@@ -54,12 +58,15 @@ def assemble(assistant: Assistant, talk: chat.Chat) -> gr.Blocks:
         )
         with gr.Row(elem_id="shell"):
             with gr.Column(elem_id="side"):
-                side_parts = sidebar.layout()
+                side_parts = sidebar.layout(VIEWS)
             with gr.Column(elem_id="main"):
                 chat_parts = chat.layout()
+            opened = views.columns(VIEWS, assistant, session)
         side = sidebar.Side(assistant, talk)
         _wire_chat(talk, side, chat_parts, side_parts, session)
         _wire_side(side, chat_parts, side_parts, session)
+        for button, view in zip(side_parts.views, opened, strict=True):
+            _on(button.click, view.draw, [session], view.outputs)
         timer = gr.Timer(5)
         _on(timer.tick, side.tick, [], [side_parts.status, timer])
 

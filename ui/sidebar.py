@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from assistant import AssistantError, IngestProgress, IngestReport, Memory, NotFound
-from ui import lists, uploads
+from ui import downloads, lists, uploads, views
 from ui.chat import CONNECT, Chat
 from ui.session import Session
 
@@ -39,12 +38,13 @@ class SideParts:
     report: gr.HTML
     find_memory: gr.Textbox
     memories: gr.HTML
+    views: list[gr.Button]
     who: gr.Dropdown
     status: gr.HTML
     download: gr.HTML
 
 
-def layout() -> SideParts:
+def layout(shown: tuple[views.View, ...]) -> SideParts:
     """The side bar's sections from top to bottom; called inside a column."""
     new = gr.Button("New conversation", elem_id="new", variant="secondary", size="md")
     new_private = gr.Button("Private conversation", elem_id="new-private", variant="secondary", size="md")
@@ -61,14 +61,13 @@ def layout() -> SideParts:
         with gr.Accordion("What I remember", open=False, elem_id="memories-section", elem_classes=["section"]):
             find_memory = _search("find-memories", "Search what I remember")
             memories = _section("memories")
+    opens = views.buttons(shown)
     who = gr.Dropdown(choices=[], label="You are", allow_custom_value=True, elem_id="who", interactive=True)
     status = gr.HTML(elem_id="status", apply_default_css=False)
-    download = gr.HTML(
-        elem_id="download", apply_default_css=False, js_on_load="window.assistantPage.download(element, watch)"
-    )
+    download = downloads.place("download")
     return SideParts(
         new, new_private, find_conversation, conversations, documents, upload, everybody, report, find_memory, memories,
-        who, status, download,
+        opens, who, status, download,
     )  # fmt: skip
 
 
@@ -197,7 +196,7 @@ class Side:
                 case "rename":
                     kept.rename(key, str(event.value).strip()[:200] or "Untitled", user=session.user)
                 case "export":
-                    unchanged[7] = _file(kept.export(key, user=session.user), f"conversation-{key[:8]}")
+                    unchanged[7] = downloads.link(kept.export(key, user=session.user), f"conversation-{key[:8]}.md")
         except AssistantError as error:
             _warn(error)
         unchanged[3] = self.conversations(session)
@@ -230,7 +229,7 @@ class Side:
                 case "edit":
                     kept.edit(str(event.id), str(event.value), user=session.user)
                 case "take":
-                    changed[7] = _file(self._assistant.export_all(user=session.user), "everything-about-me")
+                    changed[7] = downloads.link(self._assistant.export_all(user=session.user), "everything-about-me.json")
                 case "erase":
                     self._chat.leave(request)
                     self._assistant.forget_all(user=session.user)
@@ -281,13 +280,6 @@ def _ingest(assistant: Assistant, paths: list[str], user: str | None) -> Iterato
     threading.Thread(target=run, name="ingest", daemon=True).start()
     while (state := states.get()) is not None:
         yield state
-
-
-def _file(content: str, name: str) -> str:
-    """A link that holds a file; page.js follows it at once."""
-    kind, suffix = ("application/json", "json") if content.lstrip()[:1] in ("{", "[") else ("text/markdown", "md")
-    encoded = base64.b64encode(content.encode()).decode("ascii")
-    return f'<a download="{escape(name)}.{suffix}" href="data:{kind};charset=utf-8;base64,{encoded}" hidden>{escape(name)}</a>'
 
 
 def _warn(error: AssistantError | OSError) -> None:

@@ -1,0 +1,74 @@
+"""The views beside the conversation, in a real browser."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from assistant import TurnRecord, Usage
+from tests.stand_in_assistant import ATTACK
+from tests.test_ui_page import Page, chromium, running, stand_in
+from ui.server import Running
+from ui.view_activity import activity, to_csv
+
+__all__ = ["chromium", "running", "stand_in"]  # fixtures
+browser = pytest.mark.browser
+NOW = datetime(2026, 3, 4, 9, 30, tzinfo=UTC)
+
+
+@browser
+def test_a_view_opens_beside_the_conversation_and_the_back_button_leaves_it(chromium: Any, running: Running) -> None:
+    page = Page(chromium, running.url)
+    page.ask("orders please")
+    page.answered()
+    page.click("#open-activity")
+    page.wait("document.querySelector('#activity .turns li')")
+    assert "orders please" in page.text("#activity .turns")
+    assert page.js("getComputedStyle(document.querySelector('#main')).display") == "none"
+    assert page.js("document.activeElement.textContent") == "Activity"
+    page.chrome.back()
+    page.wait("getComputedStyle(document.querySelector('#main')).display !== 'none'")
+    assert page.js("getComputedStyle(document.querySelector('#view-activity')).display") == "none"
+    page.close()
+
+
+@browser
+def test_a_view_stays_over_a_reload_and_a_conversation_that_is_opened_closes_it(chromium: Any, running: Running) -> None:
+    page = Page(chromium, running.url)
+    page.ask("orders please")
+    page.answered()
+    page.click("#open-activity")
+    page.wait("location.hash === '#activity'")
+    page.chrome.refresh()
+    page.wait("document.querySelector('#activity .turns li')")
+    page.click("#conversations .entry-open")
+    page.wait("getComputedStyle(document.querySelector('#main')).display !== 'none'")
+    assert page.js("location.hash") == ""
+    page.close()
+
+
+@browser
+def test_escape_leaves_a_view(chromium: Any, running: Running) -> None:
+    page = Page(chromium, running.url)
+    page.click("#open-activity")
+    page.wait("document.body.dataset.view === 'activity'")
+    assert "Nothing yet" in page.text("#activity")
+    page.chrome.find_element("css selector", "body").send_keys("\ue00c")
+    page.wait("document.body.dataset.view === ''")
+    page.close()
+
+
+def test_turns_that_failed_are_counted_apart_and_words_from_outside_are_text() -> None:
+    usage = Usage(1000, 750, 20, 2, 0.5, 4.0, {"sql": 4.0})
+    turns = [TurnRecord("c", ATTACK, NOW), TurnRecord("c", "how many?", NOW, "sql", usage, -1)]
+    drawn = activity(turns)
+    assert "<script" not in drawn
+    assert "<img" not in drawn
+    assert "<dd>75%</dd>" in drawn
+    assert "<dt>failed or stopped</dt><dd>1</dd>" in drawn
+    assert "<dd>0 / 1</dd>" in drawn
+    lines = to_csv(turns).splitlines()
+    assert lines[1].endswith(",,,,,,,,")
+    assert lines[2].split(",")[2:] == ["sql", "4.0", "0.5", "1000", "750", "20", "2", "-1"]
