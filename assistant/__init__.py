@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         StoreUnavailable,
     )
     from stores.values import (
+        ColumnInfo,
         Conversation,
         Document,
         Example,
@@ -42,7 +43,9 @@ if TYPE_CHECKING:
         Message,
         Passage,
         Refusal,
+        Schema,
         Table,
+        TableInfo,
     )
 
 _HOME = {
@@ -77,6 +80,7 @@ _HOME = {
         "StoreUnavailable",
     ),
     "stores.values": (
+        "ColumnInfo",
         "Conversation",
         "Document",
         "Example",
@@ -86,7 +90,9 @@ _HOME = {
         "Message",
         "Passage",
         "Refusal",
+        "Schema",
         "Table",
+        "TableInfo",
     ),
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
@@ -96,6 +102,7 @@ __all__ = [  # noqa: RUF022 - in the order in which a reader meets them
     "Answer", "Attempt", "Citation", "Route", "Table", "Usage", "answer_from_json", "answer_to_json",
     "Event", "StepStarted", "StepFinished", "Token", "Done",
     "Conversation", "Document", "Example", "IngestProgress", "IngestReport", "Memory", "Message", "Passage", "Refusal", "TurnRecord",
+    "ColumnInfo", "Schema", "TableInfo",
     "AssistantError", "DatabaseUnavailable", "DocumentUnreadable", "ModelBusy", "ModelFileCorrupt", "ModelUnavailable", "NotFound",
     "QueryFailed", "QueryRejected", "QueryTimeout", "QuestionTooLong", "SettingsError", "StoreUnavailable", "TurnCancelled",
 ]  # fmt: skip

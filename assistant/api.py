@@ -6,11 +6,13 @@ import asyncio
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Literal, Self, TypedDict, Unpack
 
 from assistant import overview
 from assistant.activity import TurnRecord, activity
+from assistant.data import Data, checked, connect
 from assistant.home import Home
 from assistant.kept import Conversations, Retention, export_all, forget_all
 from assistant.models.shared import Models
@@ -187,6 +189,23 @@ class Assistant:
         if not query or not parts.database:
             return None
         return parts.examples.add(asked.text, query, fingerprint=parts.database.schema().fingerprint, user=user)
+
+    @property
+    def data(self) -> Data:
+        """The database: `schema`, `rows`, `query`, `note`."""
+        return Data(self._parts)
+
+    def connect(self, url: str) -> None:
+        """Answer from the database at `url` from now on, and keep that in the settings file; nothing changes where it cannot
+        be opened. Raises `DatabaseUnavailable`, `SettingsError`."""
+        self.settings = connect(self.settings, self._parts, url)
+        if self._models.loaded:
+            self.load_soon()  # its schema is read before it is asked
+
+    def test_connection(self, url: str) -> int:
+        """How many tables the database at `url` shows. Raises `DatabaseUnavailable`."""
+        with closing(checked(self.settings, url)) as database:
+            return len(database.schema().tables)
 
     def export_all(self, *, user: str) -> str:
         """Everything that is kept about a user, as JSON: memories, conversations, examples, the names of their documents."""

@@ -16,7 +16,11 @@ from stores.database import Database
 from stores.documents import Documents
 from stores.examples import Examples
 from stores.memories import Memories
+from stores.notes import Notes
 from stores.vectors import open_client
+
+NOTES = "notes.toml"
+"""The file in the home that holds what people wrote about tables and columns."""
 
 
 class LazyEmbed:
@@ -112,6 +116,7 @@ def open_database(settings: Settings, url: str) -> Database:
         scopes=limits.scopes or None,
         masked=limits.masked,
         user_variable=limits.user_variable,
+        notes=Notes(settings.home.expanduser() / NOTES),
     )
 
 

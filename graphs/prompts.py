@@ -80,6 +80,9 @@ SQL_SYSTEM = """You write {dialect} queries. Answer each question with one SELEC
 
 {schema}"""
 
+COMMENT = 300
+"""Characters of a comment on a table or a column that are read."""
+
 DIALECTS = {"sqlite": "SQLite", "postgres": "PostgreSQL", "mysql": "MySQL"}
 
 
@@ -96,7 +99,7 @@ def create_table(table: TableInfo) -> str:
         # A small model reads a constraint as part of the schema, and a comment as an aside.
         values = ", ".join("'" + value.replace("'", "''") + "'" for value in column.values)
         check = f" CHECK ({quoted(column.name)} IN ({values}))" if values else ""
-        note = f" -- {column.comment}" if column.comment else ""
+        note = _note(column.comment)
         lines.append((f"  {quoted(column.name)} {column.type}".rstrip() + check, note))
     keys = [column.name for column in table.columns if column.primary_key]
     if keys:
@@ -110,7 +113,12 @@ def create_table(table: TableInfo) -> str:
     body = "\n".join(text + ("," if n < len(lines) else "") + note for n, (text, note) in enumerate(lines, 1))
     rows = "".join(f"\n{' | '.join(_cell(cell) for cell in row)}" for row in table.sample_rows[:2])
     sample = f"\n/* {min(2, len(table.sample_rows))} rows:{rows}\n*/" if rows else ""
-    return f"CREATE TABLE {quoted(table.name)} (\n{body}\n);{sample}"
+    return f"CREATE TABLE {quoted(table.name)} ({_note(table.comment)}\n{body}\n);{sample}"
+
+
+def _note(comment: str | None) -> str:
+    """A comment behind a line of SQL, on that line whatever stands in it."""
+    return f" -- {' '.join(comment.split())[:COMMENT]}" if comment and comment.strip() else ""
 
 
 def quoted(name: str) -> str:

@@ -14,13 +14,14 @@ from sqlglot import exp
 from stores import bounds, guard, introspect, sqlite
 from stores.cells import cut
 from stores.connections import SCHEMA_SECONDS, Connections, Fetch
-from stores.errors import DatabaseUnavailable, QueryRejected, QueryTimeout
+from stores.errors import DatabaseUnavailable, NotFound, QueryRejected, QueryTimeout
 from stores.explain import explain
 from stores.fit import fit
 from stores.formatting import formatted
 from stores.introspect import Structure, quote
 from stores.keys import with_found_keys
 from stores.mend import mend
+from stores.notes import Notes
 from stores.scopes import Scopes
 from stores.values import ColumnInfo, Schema, Table, TableInfo, Value, ValueMatch
 from stores.words import Reading, Words
@@ -36,7 +37,7 @@ SHORT_VALUE = 24
 
 _TEXT = re.compile("char|text|string|enum", re.IGNORECASE)
 
-_Cached = tuple[Hashable, Structure, Scopes | None, Schema]
+_Cached = tuple[tuple[Hashable, Hashable], Structure, Scopes | None, Schema]
 
 
 class Database:
@@ -45,7 +46,7 @@ class Database:
     `tables` are the only ones that may be seen (None: all). `scopes` says which rows of a table a user sees, as a
     condition with `:user`; the values of `masked` columns ("table.column") nobody sees; see `stores.scopes`. With
     `user_variable` PostgreSQL's own row security limits the rows: each query runs with that session variable set to the
-    user. Raises `DatabaseUnavailable` for a URL that cannot be used.
+    user. `notes` are what people wrote about it. Raises `DatabaseUnavailable` for a URL that cannot be used.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Database:
         scopes: Mapping[str, str] | None = None,
         masked: Sequence[str] = (),
         user_variable: str | None = None,
+        notes: Notes | None = None,
     ) -> None:
         self._connections = Connections(url)
         self.dialect = self._connections.dialect
@@ -67,6 +69,7 @@ class Database:
         self._conditions = dict(scopes or {})
         self._masked = tuple(masked)
         self._user_variable = user_variable
+        self._notes = notes
         self._lock = threading.Lock()
         self._cached: _Cached | None = None
         self._words = Words()
@@ -136,6 +139,13 @@ class Database:
         key = (user if scopes and scopes.by_user else None, schema.fingerprint, self._connections.revision())
         return schema, reading, key
 
+    def note(self, table: str, column: str | None, text: str) -> None:
+        """Keep a note on a table or a column, see `stores.notes`. Raises `NotFound` for what is not there or hidden."""
+        info = self.schema().table(table)
+        if self._notes is None or info is None or (column and column not in [c.name for c in info.columns]):
+            raise NotFound(f"There is no {'column' if column else 'table'} {table}{f'.{column}' if column else ''} to note anything on.")
+        self._notes.put(info.name, column, text)
+
     def close(self) -> None:
         """Close the connections."""
         self._connections.dispose()
@@ -160,9 +170,10 @@ class Database:
 
     def _read(self) -> tuple[Structure, Scopes | None, Schema]:
         with self._lock:
-            key = self._schema_key()
+            key = (self._schema_key(), noted := self._notes.revision() if self._notes else None)
             if self._cached is None or self._cached[0] != key:
-                self._cached = (key, *self._introspected(self._cached))
+                same_notes = self._cached is not None and self._cached[0][1] == noted
+                self._cached = (key, *self._introspected(self._cached if same_notes else None))
             return self._cached[1:]
 
     def _schema_key(self) -> Hashable:
@@ -189,7 +200,7 @@ class Database:
         print_of = introspect.fingerprint(tables)
         if scopes is None or not scopes.by_user:
             tables = self._profiled(tables, scopes)
-        return structure, scopes, Schema(self.dialect, tables, print_of)
+        return structure, scopes, Schema(self.dialect, self._notes.applied(tables) if self._notes else tables, print_of)
 
     def _shows(self, name: str) -> bool:
         return self._named is None or name in self._named

@@ -16,6 +16,7 @@ from assistant import (
     Answer,
     AssistantError,
     Citation,
+    ColumnInfo,
     Conversation,
     Document,
     Done,
@@ -27,11 +28,13 @@ from assistant import (
     NotFound,
     Refusal,
     Route,
+    Schema,
     Settings,
     State,
     StepFinished,
     StepStarted,
     Table,
+    TableInfo,
     Token,
     TurnRecord,
     Usage,
@@ -69,12 +72,14 @@ class StandIn:
     judged: list[tuple[str, str, int]] = field(default_factory=list)
 
     private: list[bool] = field(default_factory=list)
+    connected: str = ""
     erased: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.conversations = StandInConversations()
         self.documents = StandInDocuments()
         self.memories = StandInMemories()
+        self.data = StandInData()
         self._ids = count(1)
 
     def users(self) -> list[tuple[str, str]]:
@@ -85,6 +90,15 @@ class StandIn:
 
     def state(self) -> State:
         return State(ready=True, model="qwen2.5-coder-1.5b", model_loaded=True, database="shop.db", documents=2)
+
+    def test_connection(self, url: str) -> int:
+        if "missing" in url:
+            raise AssistantError(f"There is no database at {url}. Check the path.")
+        return 2
+
+    def connect(self, url: str) -> None:
+        self.test_connection(url)
+        self.connected = url
 
     def activity(self, *, user: str, turns: int = 500) -> list[TurnRecord]:
         usage = Usage(1200, 900, 40, 2, 0.4, 3.2, {"sql": 1.2, "answer": 2.0})
@@ -226,6 +240,26 @@ class StandInConversations:
         if key not in self._kept or self._kept[key][0].user != user:
             raise NotFound(f"There is no conversation {key}.")
         return self._kept[key]
+
+
+class StandInData:
+    def __init__(self) -> None:
+        self.notes: dict[tuple[str, str | None], str] = {}
+
+    def schema(self) -> Schema:
+        def column(table: str, name: str, **more: Any) -> ColumnInfo:
+            return ColumnInfo(name, "INTEGER", comment=self.notes.get((table, name)), **more)
+
+        customers = (column("customers", "id", primary_key=True), column("customers", "name"))
+        orders = (column("orders", "id", primary_key=True), column("orders", "customer_id", references="customers.id"))
+        tables = (TableInfo("customers", customers, (), 3), TableInfo("orders", orders, (), 5), TableInfo(ATTACK, (column("x", ATTACK),)))
+        return Schema("sqlite", tuple(replace(t, comment=self.notes.get((t.name, None))) for t in tables), "f")
+
+    def rows(self, table: str, *, user: str) -> Table:
+        return Table(("id", "name"), ((1, f"{table} of {user}"), (2, ATTACK)))
+
+    def note(self, table: str, column: str | None, text: str) -> None:
+        self.notes[table, column] = text
 
 
 class StandInDocuments:

@@ -77,6 +77,9 @@ def test_modules_stay_short():
 
 
 PUBLIC = {
+    "ColumnInfo",
+    "Schema",
+    "TableInfo",
     "TurnRecord",
     "Answer",
     "Assistant",

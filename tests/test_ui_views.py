@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from assistant import TurnRecord, Usage
-from tests.stand_in_assistant import ATTACK
+from assistant import ColumnInfo, TableInfo, TurnRecord, Usage
+from tests.stand_in_assistant import ATTACK, StandIn
 from tests.test_ui_page import Page, chromium, running, stand_in
+from ui.diagram import diagram
 from ui.server import Running
 from ui.view_activity import activity, to_csv
+from ui.view_data import url
 
 __all__ = ["chromium", "running", "stand_in"]  # fixtures
 browser = pytest.mark.browser
@@ -72,3 +74,56 @@ def test_turns_that_failed_are_counted_apart_and_words_from_outside_are_text() -
     lines = to_csv(turns).splitlines()
     assert lines[1].endswith(",,,,,,,,")
     assert lines[2].split(",")[2:] == ["sql", "4.0", "0.5", "1000", "750", "20", "2", "-1"]
+
+
+@browser
+def test_a_table_is_opened_and_a_note_is_kept(chromium: Any, running: Running, stand_in: StandIn) -> None:
+    page = Page(chromium, running.url)
+    page.click("#open-data")
+    page.wait("document.querySelectorAll('#data .chip').length === 3")
+    assert "orders refers to customers" in page.js("document.querySelector('.diagram svg').getAttribute('aria-label')")
+    page.click("#data .chip[data-id=customers]")
+    page.wait("document.querySelector('#table .rows')")
+    assert "customers of local" in page.text("#table")
+    page.click("#table .note-line button")
+    page.chrome.find_element("css selector", "#page-dialog input").send_keys("people who buy")
+    page.confirm()
+    page.wait("document.querySelector('#table .note-line').textContent.includes('people who buy')")
+    assert stand_in.data.notes == {("customers", None): "people who buy"}
+    page.close()
+
+
+@browser
+def test_a_database_is_tested_and_connected_by_its_form(chromium: Any, running: Running, stand_in: StandIn) -> None:
+    page = Page(chromium, running.url)
+    page.click("#open-data")
+    page.click("#connect-section > button")
+    page.wait("document.querySelector('#connect-where textarea, #connect-where input')")
+    field = page.chrome.find_element("css selector", "#connect-where textarea, #connect-where input")
+    field.send_keys("/tmp/missing.db")
+    page.click("#connect-test")
+    page.wait("document.querySelector('#connect-said [role=alert]')")
+    field.send_keys("\ue009a\ue000", "/tmp/shop.db")
+    page.click("#connect-test")
+    page.wait("document.querySelector('#connect-said .good')")
+    page.click("#connect")
+    page.wait("document.querySelector('#connect-said').textContent.includes('Connected')")
+    assert stand_in.connected == "sqlite:////tmp/shop.db"
+    page.close()
+
+
+def test_the_form_makes_urls() -> None:
+    assert url("SQLite file", " shop.db ", "", "", "") == "sqlite:///shop.db"
+    assert url("PostgreSQL", "db:5433", "shop", "ada", "p@ss:/") == "postgresql://ada:p%40ss%3A%2F@db:5433/shop"
+    assert url("URL", "mysql://x/y", "", "", "") == "mysql://x/y"
+
+
+def test_the_diagram_draws_circles_and_keys_to_oneself() -> None:
+    def made(name: str, *references: str) -> TableInfo:
+        return TableInfo(name, tuple(ColumnInfo(f"k{at}", "INT", references=f"{to}.id") for at, to in enumerate(references)))
+
+    drawn = diagram([made("a", "b"), made("b", "c"), made("c", "a", "c"), made("alone"), made(ATTACK, "a", "gone")])
+    assert drawn.count("<rect") == 4
+    assert drawn.count("key-line") == 4
+    assert "<script" not in drawn
+    assert diagram([made("alone")]) == ""

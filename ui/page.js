@@ -101,7 +101,7 @@
   async function act(button, trigger) {
     const { act: name, id, score, ...data } = button.dataset;
     const value = await askFirst(data);
-    if (value === null || (data.prompt && !value.trim())) return;
+    if (value === null || (data.prompt && !data.empty && !value.trim())) return;
     if (name === "feedback") {
       for (const other of button.parentElement.querySelectorAll("[data-score]")) other.setAttribute("aria-pressed", String(other === button));
     }
