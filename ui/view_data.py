@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import gradio as gr
 
@@ -105,16 +106,13 @@ class DataView:
 
 def url(kind: str, where: str, name: str, user: str, password: str) -> str:
     """The SQLAlchemy URL that the form's fields make."""
-    from sqlalchemy import URL
-
     where = where.strip()
     if not (driver := KINDS[kind]):
         return where
     if driver == "sqlite":
         return f"sqlite:///{where}"
-    host, _, port = where.partition(":")
-    made = URL.create(driver, user.strip() or None, password or None, host or None, int(port) if port.isdecimal() else None, name.strip() or None)
-    return made.render_as_string(hide_password=False)
+    who = quote(user.strip(), safe="") + (f":{quote(password, safe='')}" if password else "")
+    return f"{driver}://{who}{'@' if who else ''}{where}/{quote(name.strip(), safe='')}"
 
 
 def overview(name: str, schema: Schema, settings: Settings) -> str:
