@@ -15,6 +15,7 @@ silence()
 if TYPE_CHECKING:
     from assistant.activity import TurnRecord
     from assistant.api import Assistant
+    from assistant.choosing import ModelOffer
     from assistant.errors import ModelBusy, ModelFileCorrupt, ModelUnavailable, SettingsError
     from assistant.overview import State
     from assistant.serialise import answer_from_json, answer_to_json
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 _HOME = {
     "assistant.activity": ("TurnRecord",),
     "assistant.api": ("Assistant",),
+    "assistant.choosing": ("ModelOffer",),
     "assistant.errors": ("ModelBusy", "ModelFileCorrupt", "ModelUnavailable", "SettingsError"),
     "assistant.overview": ("State",),
     "assistant.serialise": ("answer_from_json", "answer_to_json"),
@@ -102,7 +104,7 @@ __all__ = [  # noqa: RUF022 - in the order in which a reader meets them
     "Answer", "Attempt", "Citation", "Route", "Table", "Usage", "answer_from_json", "answer_to_json",
     "Event", "StepStarted", "StepFinished", "Token", "Done",
     "Conversation", "Document", "Example", "IngestProgress", "IngestReport", "Memory", "Message", "Passage", "Refusal", "TurnRecord",
-    "ColumnInfo", "Schema", "TableInfo",
+    "ColumnInfo", "ModelOffer", "Schema", "TableInfo",
     "AssistantError", "DatabaseUnavailable", "DocumentUnreadable", "ModelBusy", "ModelFileCorrupt", "ModelUnavailable", "NotFound",
     "QueryFailed", "QueryRejected", "QueryTimeout", "QuestionTooLong", "SettingsError", "StoreUnavailable", "TurnCancelled",
 ]  # fmt: skip

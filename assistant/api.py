@@ -6,13 +6,11 @@ import asyncio
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import closing
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Literal, Self, TypedDict, Unpack
 
 from assistant import overview
 from assistant.activity import TurnRecord, activity
-from assistant.data import Data, checked, connect
 from assistant.home import Home
 from assistant.kept import Conversations, Retention, export_all, forget_all
 from assistant.models.shared import Models
@@ -26,7 +24,9 @@ from stores.errors import AssistantError
 from stores.values import Example, Feedback, IngestProgress
 
 if TYPE_CHECKING:
+    from assistant.data import Data
     from assistant.models.files import Progress
+    from assistant.setup import Setup
     from stores.documents import Documents
     from stores.examples import Examples
     from stores.memories import Memories
@@ -193,19 +193,16 @@ class Assistant:
     @property
     def data(self) -> Data:
         """The database: `schema`, `rows`, `query`, `note`."""
+        from assistant.data import Data
+
         return Data(self._parts)
 
-    def connect(self, url: str) -> None:
-        """Answer from the database at `url` from now on, and keep that in the settings file; nothing changes where it cannot
-        be opened. Raises `DatabaseUnavailable`, `SettingsError`."""
-        self.settings = connect(self.settings, self._parts, url)
-        if self._models.loaded:
-            self.load_soon()  # its schema is read before it is asked
+    @property
+    def setup(self) -> Setup:
+        """What is changed while it runs: `connect`, `test_connection`, `models`, `use`, `change`."""
+        from assistant.setup import Setup
 
-    def test_connection(self, url: str) -> int:
-        """How many tables the database at `url` shows. Raises `DatabaseUnavailable`."""
-        with closing(checked(self.settings, url)) as database:
-            return len(database.schema().tables)
+        return Setup(self, self._parts, self._models)
 
     def export_all(self, *, user: str) -> str:
         """Everything that is kept about a user, as JSON: memories, conversations, examples, the names of their documents."""

@@ -255,17 +255,19 @@ def sources(settings: Settings, given: dict[str, Any] | None = None) -> Iterator
     for name, field in Settings.model_fields.items():
         value = getattr(settings, name)
         if not isinstance(value, Section):
-            yield name, field.description or "", value, _source(layers, (name,))
+            yield name, field.description or "", value, _source(layers, (name,), given=value != field.get_default(call_default_factory=True))
             continue
         for inner, inner_field in type(value).model_fields.items():
             shown = getattr(value, inner)
             extra = inner_field.json_schema_extra
             if shown is not None and isinstance(extra, dict) and extra.get("secret"):
                 shown = _masked(str(shown))
-            yield f"{name}.{inner}", inner_field.description or "", shown, _source(layers, (name, inner))
+            set_here = getattr(value, inner) != inner_field.get_default(call_default_factory=True)
+            yield f"{name}.{inner}", inner_field.description or "", shown, _source(layers, (name, inner), given=set_here)
 
 
-def _source(layers: list[tuple[str, dict[str, Any]]], path: tuple[str, ...]) -> str:
+def _source(layers: list[tuple[str, dict[str, Any]]], path: tuple[str, ...], *, given: bool) -> str:
+    """The first layer that names a setting; what none names is given by the program, or the default."""
     for label, values in layers:
         found: Any = values
         for part in path:
@@ -274,7 +276,7 @@ def _source(layers: list[tuple[str, dict[str, Any]]], path: tuple[str, ...]) -> 
                 break
         if found is not None:
             return label
-    return "default"
+    return "given" if given else "default"
 
 
 def _masked(secret: str) -> str:

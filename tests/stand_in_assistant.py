@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from assistant import (
@@ -25,6 +26,7 @@ from assistant import (
     IngestReport,
     Memory,
     Message,
+    ModelOffer,
     NotFound,
     Refusal,
     Route,
@@ -72,7 +74,6 @@ class StandIn:
     judged: list[tuple[str, str, int]] = field(default_factory=list)
 
     private: list[bool] = field(default_factory=list)
-    connected: str = ""
     erased: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -80,6 +81,7 @@ class StandIn:
         self.documents = StandInDocuments()
         self.memories = StandInMemories()
         self.data = StandInData()
+        self.setup = StandInSetup()
         self._ids = count(1)
 
     def users(self) -> list[tuple[str, str]]:
@@ -90,15 +92,6 @@ class StandIn:
 
     def state(self) -> State:
         return State(ready=True, model="qwen2.5-coder-1.5b", model_loaded=True, database="shop.db", documents=2)
-
-    def test_connection(self, url: str) -> int:
-        if "missing" in url:
-            raise AssistantError(f"There is no database at {url}. Check the path.")
-        return 2
-
-    def connect(self, url: str) -> None:
-        self.test_connection(url)
-        self.connected = url
 
     def activity(self, *, user: str, turns: int = 500) -> list[TurnRecord]:
         usage = Usage(1200, 900, 40, 2, 0.4, 3.2, {"sql": 1.2, "answer": 2.0})
@@ -260,6 +253,53 @@ class StandInData:
 
     def note(self, table: str, column: str | None, text: str) -> None:
         self.notes[table, column] = text
+
+
+class StandInSetup:
+    def __init__(self) -> None:
+        self.connected, self.used, self.changed = "", "small", ("", "")
+        self.here = {"small", "words"}
+        self.models = self
+
+    def test_connection(self, url: str) -> int:
+        if "missing" in url:
+            raise AssistantError(f"There is no database at {url}. Check the path.")
+        return 2
+
+    def connect(self, url: str) -> None:
+        self.test_connection(url)
+        self.connected = url
+
+    def all(self) -> list[ModelOffer]:
+        def offer(name: str, kind: Any, size: int, **more: Any) -> ModelOffer:
+            state: Any = "present" if name in self.here else "absent"
+            return ModelOffer(name, kind, f"The {name} one. {ATTACK}", "apache-2.0", state, 0, size, used=name in (self.used, "words"), **more)
+
+        return [
+            offer("small", "chat", 400_000_000, memory_gb=1.0, fits=True),
+            offer("large", "chat", 4_000_000_000, memory_gb=60.0, fits=False),
+            offer("words", "embedding", 90_000_000, memory_gb=0.2, fits=True),
+        ]
+
+    def fetch(self, name: str, progress: Any = None, cancelled: Any = None) -> None:
+        for done in range(1, 100):
+            progress(SimpleNamespace(name=name, file=f"{name}.gguf", done_bytes=done * 10**7, total_bytes=10**9, phase="download"))
+            time.sleep(0.02)
+            if cancelled():
+                raise AssistantError(f"Fetching {name} was stopped. What came is kept.")
+        self.here.add(name)
+
+    def remove(self, name: str) -> None:
+        self.here.discard(name)
+
+    def use(self, name: str) -> None:
+        self.used = name
+
+    def change(self, name: str, text: str) -> bool:
+        if text == "wrong":
+            raise AssistantError(f"{name} cannot be 'wrong'.")
+        self.changed = (name, text)
+        return name.startswith("model.")
 
 
 class StandInDocuments:

@@ -58,9 +58,9 @@ def test_a_note_edited_by_hand_counts_at_once_and_a_broken_file_is_one_clear_err
 
 def test_another_database_takes_its_place_and_is_kept(assistant: Assistant, tmp_path: Path) -> None:
     other = shop(tmp_path / "other.db", rows=5)
-    assert assistant.test_connection(other) == 1
+    assert assistant.setup.test_connection(other) == 1
     assert len(assistant.data.rows("orders", user="local").rows) == 3
-    assistant.connect(other)
+    assistant.setup.connect(other)
     assert len(assistant.data.rows("ORDERS", user="local").rows) == 5
     assert assistant.state().database == "other.db"
     assert Settings(home=assistant.settings.home).database.url == other
@@ -69,7 +69,7 @@ def test_another_database_takes_its_place_and_is_kept(assistant: Assistant, tmp_
 def test_a_database_that_cannot_be_opened_changes_nothing(assistant: Assistant, tmp_path: Path) -> None:
     for url in (f"sqlite:///{tmp_path}/none.db", "nonsense", "postgresql+psycopg://nobody@127.0.0.1:1/none"):
         with pytest.raises(DatabaseUnavailable):
-            assistant.connect(url)
+            assistant.setup.connect(url)
     assert len(assistant.data.rows("orders", user="local").rows) == 3
     assert Settings(home=assistant.settings.home).database.url is None
 

@@ -78,6 +78,7 @@ def test_modules_stay_short():
 
 PUBLIC = {
     "ColumnInfo",
+    "ModelOffer",
     "Schema",
     "TableInfo",
     "TurnRecord",

@@ -108,7 +108,7 @@ def test_a_database_is_tested_and_connected_by_its_form(chromium: Any, running: 
     page.wait("document.querySelector('#connect-said .good')")
     page.click("#connect")
     page.wait("document.querySelector('#connect-said').textContent.includes('Connected')")
-    assert stand_in.connected == "sqlite:////tmp/shop.db"
+    assert stand_in.setup.connected == "sqlite:////tmp/shop.db"
     page.close()
 
 
@@ -127,3 +127,41 @@ def test_the_diagram_draws_circles_and_keys_to_oneself() -> None:
     assert drawn.count("key-line") == 4
     assert "<script" not in drawn
     assert diagram([made("alone")]) == ""
+
+
+@browser
+def test_a_model_is_fetched_with_progress_stopped_and_used(chromium: Any, running: Running, stand_in: StandIn) -> None:
+    page = Page(chromium, running.url)
+    page.click("#open-models")
+    page.wait("document.querySelectorAll('#models .offers li').length === 3")
+    assert "more than this machine has" in page.text("#models")
+    page.click("#models [data-act=fetch][data-id=large]")
+    page.wait("document.querySelector('#fetching progress')")
+    page.click("#fetching [data-act=cancel]")
+    page.wait("document.querySelector('#fetching [role=alert]')")
+    assert "large" not in stand_in.setup.here
+    page.click("#models [data-act=fetch][data-id=large]")
+    page.wait("document.querySelector('#fetching .good')")
+    page.click("#models [data-act=use][data-id=large]")
+    page.wait("document.querySelector('#fetching').textContent.includes('answers from the next question on')")
+    assert stand_in.setup.used == "large"
+    page.click("#models [data-act=delete][data-id=small]")
+    page.confirm()
+    page.wait("document.querySelector('#fetching').textContent.includes('small was deleted')")
+    page.close()
+
+
+@browser
+def test_a_setting_is_changed_and_a_wrong_value_is_one_clear_error(chromium: Any, running: Running, stand_in: StandIn) -> None:
+    page = Page(chromium, running.url)
+    page.click("#open-models")
+    for value, came in (("wrong", "cannot be"), ("4", "from the next start on")):
+        page.wait("document.querySelector('#settings details')")
+        page.js("[...document.querySelectorAll('#settings details')].forEach(fold => fold.open = true)")
+        page.click("#settings [data-id='documents.passages']")
+        field = page.chrome.find_element("css selector", "#page-dialog input")
+        field.send_keys("\ue009a\ue000", value)
+        page.confirm()
+        page.wait(f"document.querySelector('#fetching').textContent.includes({came!r})")
+    assert stand_in.setup.changed == ("documents.passages", "4")
+    page.close()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from ui import chat, icons, sidebar, view_activity, view_data, views
+from ui import chat, icons, sidebar, view_activity, view_data, view_models, views
 from ui.session import Session, remembered
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ TOP = (
 )
 
 
-VIEWS = (view_data.VIEW, view_activity.VIEW)
+VIEWS = (view_data.VIEW, view_models.VIEW, view_activity.VIEW)
 """What can be opened instead of the conversation, in the order of their buttons."""
 
 

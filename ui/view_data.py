@@ -90,7 +90,7 @@ class DataView:
     def test(self, kind: str, where: str, name: str, user: str, password: str) -> str:
         """Whether the database that the form names can be read."""
         try:
-            found = self._assistant.test_connection(url(kind, where, name, user, password))
+            found = self._assistant.setup.test_connection(url(kind, where, name, user, password))
         except AssistantError as error:
             return lists.notice(str(error))
         return f'<p class="good" role="status">It can be read: {found} {"table" if found == 1 else "tables"}.</p>'
@@ -98,7 +98,7 @@ class DataView:
     def connect(self, kind: str, where: str, name: str, user: str, password: str, session: Session) -> tuple[Any, ...]:
         """Use the database that the form names: (what came of it, overview, table, password)."""
         try:
-            self._assistant.connect(url(kind, where, name, user, password))
+            self._assistant.setup.connect(url(kind, where, name, user, password))
         except AssistantError as error:
             return lists.notice(str(error)), gr.skip(), gr.skip(), gr.skip()
         return '<p class="good" role="status">Connected, and kept in the settings.</p>', self.overview(), "", ""

@@ -81,6 +81,14 @@ class Models:
         self._worker.start()
         return WorkerChat(worker=self._worker)
 
+    def change(self, settings: Settings) -> None:
+        """Speak with what these settings name from the next call on; a call under way on the old model ends with `ModelUnavailable`."""
+        with self._chat_lock:
+            self._settings = settings
+            old, self._chat, self._worker = self._chat, None, None
+            if old is not None:  # first, so that two models never take memory at once
+                old.close()
+
     def begin(self) -> None:
         """Load the language model in the background, if it is there; what goes wrong is said when it is asked for."""
 
