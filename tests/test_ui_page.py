@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import http.client
 import json
-import logging
 import shutil
 import threading
 import time
@@ -547,12 +546,6 @@ def test_a_taken_port_is_one_clear_error(running: Running, stand_in: StandIn) ->
     port = urlsplit(running.url).port or 0
     with pytest.raises(AssistantError, match=f"cannot listen on 127.0.0.1:{port}.*--port"):
         serve(stand_in, port=port, open_browser=False, block=False)  # type: ignore[arg-type]
-
-
-def test_another_host_is_warned_about(stand_in: StandIn, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
-        serve(stand_in, host="0.0.0.0", port=0, open_browser=False, block=False).close()  # type: ignore[arg-type]
-    assert "There is no login yet" in caplog.text
 
 
 # The turn

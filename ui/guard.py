@@ -25,7 +25,7 @@ POLICY = (
 )
 HEADERS = (
     (b"content-security-policy", POLICY.encode()),
-    (b"referrer-policy", b"no-referrer"),
+    (b"referrer-policy", b"same-origin"),  # without any, a form names no origin either
     (b"x-content-type-options", b"nosniff"),
     (b"x-dns-prefetch-control", b"off"),
 )

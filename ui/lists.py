@@ -129,6 +129,11 @@ def status(state: State, server_url: str | None) -> str:
     return f'<div class="model-line">{icons.LOCK}<div><span class="model-name">{escape(state.model)}</span><span class="quiet">{where}</span>{note}</div></div>'
 
 
+def account(name: str) -> str:
+    """Who is signed in."""
+    return f'<p class="account"><span class="quiet">Signed in as</span> {escape(name)} <a class="text-button" href="/logout">Sign out</a></p>'
+
+
 def day(moment: datetime) -> str:
     """A day as people write it, without a month name that the platform might translate."""
     return f"{moment:%Y-%m-%d}"

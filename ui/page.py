@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from ui import chat, icons, sidebar, view_activity, view_data, view_models, views
-from ui.session import Session, remembered
+from ui.login import account_of
+from ui.session import Session, begun
 
 if TYPE_CHECKING:
     from assistant import Assistant
@@ -71,12 +72,12 @@ def assemble(assistant: Assistant, talk: chat.Chat) -> gr.Blocks:
         _on(timer.tick, side.tick, [], [side_parts.status, timer])
 
         def begin(text: str, request: gr.Request) -> tuple[Any, ...]:
-            first = remembered(text)
-            choices = side.users()
-            return (*side.start(first, request), gr.Dropdown(choices=choices, value=first.user), side.status())
+            first = begun(text, account_of(request))
+            who = gr.Dropdown(visible=False) if first.signed_in else gr.Dropdown(choices=side.users(), value=first.user)
+            return (*side.start(first, request), who, side.account(first), side.status())
 
         page.load(
-            begin, [kept], [*_everything(chat_parts, side_parts, session), side_parts.who, side_parts.status],
+            begin, [kept], [*_everything(chat_parts, side_parts, session), side_parts.who, side_parts.account, side_parts.status],
             js=KEPT, show_progress="hidden", api_visibility="private",
         )  # fmt: skip
         page.unload(side.leave)

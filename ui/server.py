@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import socket
 import sys
 import threading
@@ -18,14 +17,14 @@ from fastapi import FastAPI
 from starlette.routing import Mount
 
 from assistant import AssistantError
+from assistant.accounts import FILE, Accounts
 from ui.chat import Chat
 from ui.guard import Guard, is_loopback
+from ui.login import Login
 from ui.page import assemble, look
 
 if TYPE_CHECKING:
     from assistant import Assistant
-
-log = logging.getLogger(__name__)
 
 
 class Server(uvicorn.Server):
@@ -84,15 +83,18 @@ def serve(
 
     Raises AssistantError when the address cannot be listened on.
     """
-    if not is_loopback(host):
-        log.warning(
-            "The page listens on %s: whoever reaches this machine over the network can use it as any user, and read what "
-            "they asked. There is no login yet. Leave --host out to keep it to this machine.", host,
-        )  # fmt: skip
+    accounts: Accounts | None = Accounts(assistant.settings.home.expanduser() / FILE)
+    if accounts and not accounts.all():
+        if not is_loopback(host):
+            raise AssistantError(
+                f"On {host} whoever reaches this machine could use the page as any user, so it asks them to sign in. "
+                "Add somebody first (assistant users add NAME), or leave --host out to keep the page to this machine."
+            )
+        accounts = None
     listening = _listen(host, port)
     url = _url(host, listening.getsockname()[1])
     talk = Chat(assistant)
-    app = asyncio.run(_make(assistant, talk, host))
+    app = asyncio.run(_make(assistant, talk, host, accounts))
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2, lifespan="on")
     running = Running(Server(config, app, talk), listening, url)
     sys.stderr.write(f"The page is at {url} (Ctrl+C ends it)\n")
@@ -105,18 +107,20 @@ def serve(
     return running
 
 
-async def _make(assistant: Assistant, talk: Chat, host: str) -> FastAPI:
+async def _make(assistant: Assistant, talk: Chat, host: str, accounts: Accounts | None) -> FastAPI:
     """The page's application. Made inside a loop: outside, Gradio makes a loop for each of its locks and closes none."""
     # A file over the limit is refused with its reason; one far over it is not even taken.
     return application(
-        assemble(assistant, talk), host=host, max_megabytes=4 * assistant.settings.documents.max_megabytes
+        assemble(assistant, talk), host=host, accounts=accounts, max_megabytes=4 * assistant.settings.documents.max_megabytes
     )
 
 
-def application(page: gr.Blocks, *, host: str, max_megabytes: float = 200.0) -> FastAPI:
+def application(page: gr.Blocks, *, host: str, accounts: Accounts | None = None, max_megabytes: float = 200.0) -> FastAPI:
     """The page as an ASGI application behind its guard, with everything of Gradio's that leaves the machine off."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Guard, host=host)
+    if accounts is not None:
+        app.add_middleware(Login, accounts=accounts)
+    app.add_middleware(Guard, host=host)  # the outer one
     mounted: FastAPI = gr.mount_gradio_app(
         app, page, path="/", server_name=host, max_file_size=int(max_megabytes * 2**20), footer_links=[], run_history=False, show_error=False,
         ssr_mode=False, enable_monitoring=False, pwa=False, mcp_server=False, **look(),

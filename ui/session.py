@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from assistant.accounts import Account
 
 LOCAL = "local"
 """The user of somebody who did not say who they are."""
@@ -17,19 +21,33 @@ def new_conversation() -> str:
 
 @dataclass(frozen=True)
 class Session:
-    """What one tab remembers; it lives in the tab's own state and nowhere else. Of a `private` conversation nothing is kept."""
+    """What one tab remembers; it lives in the tab's own state and nowhere else. Of a `private` conversation nothing is kept.
+
+    `signed_in` is the name of the account, where there are accounts; an `admin` may change what everybody uses.
+    """
 
     user: str = LOCAL
     conversation: str = field(default_factory=new_conversation)
     private: bool = False
+    signed_in: str | None = None
+    admin: bool = True
 
     def fresh(self, *, private: bool = False) -> Session:
         """The same user in a new conversation."""
-        return Session(self.user, private=private)
+        return replace(self, conversation=new_conversation(), private=private)
 
     def opened(self, conversation: str) -> Session:
         """The same user in that conversation."""
-        return Session(self.user, conversation)
+        return replace(self, conversation=conversation, private=False)
+
+
+def begun(text: str | None, account: Account | None) -> Session:
+    """The session that a tab kept over a reload, as far as it is this account's."""
+    kept = remembered(text)
+    if account is None:
+        return kept
+    mine = kept if kept.user == account.user else Session(account.user)
+    return replace(mine, signed_in=account.name, admin=account.admin)
 
 
 def remembered(text: str | None) -> Session:

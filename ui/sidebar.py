@@ -40,6 +40,7 @@ class SideParts:
     memories: gr.HTML
     views: list[gr.Button]
     who: gr.Dropdown
+    account: gr.HTML
     status: gr.HTML
     download: gr.HTML
 
@@ -63,11 +64,12 @@ def layout(shown: tuple[views.View, ...]) -> SideParts:
             memories = _section("memories")
     opens = views.buttons(shown)
     who = gr.Dropdown(choices=[], label="You are", allow_custom_value=True, elem_id="who", interactive=True)
+    account = gr.HTML(elem_id="account", apply_default_css=False)
     status = gr.HTML(elem_id="status", apply_default_css=False)
     download = downloads.place("download")
     return SideParts(
         new, new_private, find_conversation, conversations, documents, upload, everybody, report, find_memory, memories,
-        opens, who, status, download,
+        opens, who, account, status, download,
     )  # fmt: skip
 
 
@@ -130,6 +132,10 @@ class Side:
             lambda: lists.memories(self._assistant.memories.search(words, user=session.user, k=FOUND_MEMORIES))
         )
 
+    def account(self, session: Session) -> str:
+        """Who is signed in, and the way out."""
+        return lists.account(session.signed_in) if session.signed_in else ""
+
     def status(self) -> str:
         """The line about the model."""
         return lists.status(self._assistant.state(), self._assistant.settings.model.server_url)
@@ -176,7 +182,7 @@ class Side:
     def become(self, user: str | None, session: Session, request: gr.Request) -> tuple[Any, ...]:
         """Another user, in a new conversation."""
         chosen = (user or "").strip()
-        if not chosen or chosen == session.user:
+        if not chosen or chosen == session.user or session.signed_in:
             return (gr.skip(),) * 7
         by_label = dict(self.users())
         return self.start(Session(by_label.get(chosen, chosen)), request)

@@ -14,7 +14,7 @@ from ui import evidence, icons, lists
 from ui.chat import CONNECT
 from ui.diagram import diagram
 from ui.session import Session
-from ui.views import Opened, View
+from ui.views import Opened, View, administrator
 
 if TYPE_CHECKING:
     from assistant import Assistant
@@ -43,7 +43,7 @@ def build(assistant: Assistant, session: gr.State) -> Opened:
         said = gr.HTML(elem_id="connect-said", apply_default_css=False)
     fields = [kind, where, name, user, password]
     kind.change(_fields, [kind], fields[1:], **quiet)
-    test.click(view.test, fields, [said], **quiet)
+    test.click(view.test, [*fields, session], [said], **quiet)
     connect.click(view.connect, [*fields, session], [said, shown, detail, password], **quiet)
     shown.act(view.act, [session], [shown, detail], **quiet)
     detail.act(view.act, [session], [shown, detail], **quiet)
@@ -74,6 +74,7 @@ class DataView:
         name, _, column = str(event.id).partition("\n")
         try:
             if event.act == "note":
+                administrator(session)
                 self._assistant.data.note(name, column or None, str(event.value))
             shown = table(self._assistant.data.schema().table(name), *self._rows(name, session))
         except AssistantError as error:
@@ -87,9 +88,10 @@ class DataView:
         except AssistantError as error:
             return (lists.notice(str(error)),)
 
-    def test(self, kind: str, where: str, name: str, user: str, password: str) -> str:
+    def test(self, kind: str, where: str, name: str, user: str, password: str, session: Session) -> str:
         """Whether the database that the form names can be read."""
         try:
+            administrator(session)
             found = self._assistant.setup.test_connection(url(kind, where, name, user, password))
         except AssistantError as error:
             return lists.notice(str(error))
@@ -98,6 +100,7 @@ class DataView:
     def connect(self, kind: str, where: str, name: str, user: str, password: str, session: Session) -> tuple[Any, ...]:
         """Use the database that the form names: (what came of it, overview, table, password)."""
         try:
+            administrator(session)
             self._assistant.setup.connect(url(kind, where, name, user, password))
         except AssistantError as error:
             return lists.notice(str(error)), gr.skip(), gr.skip(), gr.skip()

@@ -17,7 +17,7 @@ from assistant.settings_file import typed
 from ui import icons, lists
 from ui.chat import CONNECT
 from ui.session import Session
-from ui.views import Opened, View
+from ui.views import NOT_YOURS, Opened, View, administrator
 
 if TYPE_CHECKING:
     from assistant import Assistant
@@ -34,10 +34,10 @@ def build(assistant: Assistant, session: gr.State) -> Opened:
     fetching = gr.HTML(elem_id="fetching", apply_default_css=False, js_on_load=CONNECT)
     settings = gr.HTML(elem_id="settings", apply_default_css=False, js_on_load=CONNECT)
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
-    offers.act(view.act, [], [offers, fetching, settings], **quiet)
+    offers.act(view.act, [session], [offers, fetching, settings], **quiet)
     # Not queued: it must not wait behind the download that it ends.
-    fetching.act(view.cancel, [], [], queue=False, show_progress="hidden", api_visibility="private")
-    settings.act(view.change, [], [offers, fetching, settings], **quiet)
+    fetching.act(view.cancel, [session], [], queue=False, show_progress="hidden", api_visibility="private")
+    settings.act(view.change, [session], [offers, fetching, settings], **quiet)
     return Opened(view.draw, [offers, fetching, settings])
 
 
@@ -52,8 +52,10 @@ class ModelsView:
         self._stop = threading.Event()
         self._fetching = threading.Lock()
 
-    def draw(self, session: Session | None = None) -> tuple[Any, ...]:
+    def draw(self, session: Session) -> tuple[Any, ...]:
         """(models, progress, settings) as they are now."""
+        if not session.admin:
+            return lists.notice(NOT_YOURS), "", ""
         return self._models(), gr.skip() if self._fetching.locked() else "", settings_list(self._assistant.settings)
 
     def _models(self) -> str:
@@ -62,10 +64,11 @@ class ModelsView:
         except AssistantError as error:
             return lists.notice(str(error))
 
-    def act(self, event: gr.EventData) -> Iterator[tuple[Any, ...]]:
+    def act(self, session: Session, event: gr.EventData) -> Iterator[tuple[Any, ...]]:
         """Fetch, use or delete a model: yields (models, progress, settings) as it goes."""
         setup, name = self._assistant.setup, str(event.id)
         try:
+            administrator(session)
             match event.act:
                 case "fetch":
                     yield from self._fetch(name)
@@ -79,9 +82,10 @@ class ModelsView:
         except AssistantError as error:
             yield self._models(), lists.notice(str(error)), gr.skip()
 
-    def cancel(self) -> None:
+    def cancel(self, session: Session) -> None:
         """End the download; what came is kept, and the next one goes on from there."""
-        self._stop.set()
+        if session.admin:
+            self._stop.set()
 
     def _fetch(self, name: str) -> Iterator[tuple[Any, ...]]:
         if not self._fetching.acquire(blocking=False):
@@ -111,9 +115,10 @@ class ModelsView:
             stop.set()  # the tab was closed, or it is done
         yield self._models(), came, gr.skip()
 
-    def change(self, event: gr.EventData) -> tuple[Any, ...]:
+    def change(self, session: Session, event: gr.EventData) -> tuple[Any, ...]:
         """Change a setting: (models, what came of it, settings)."""
         try:
+            administrator(session)
             now = self._assistant.setup.change(str(event.id), str(event.value))
         except AssistantError as error:
             return gr.skip(), lists.notice(str(error)), gr.skip()

@@ -8,10 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from assistant import AssistantError
 from ui.session import Session
 
 if TYPE_CHECKING:
     from assistant import Assistant
+
+
+NOT_YOURS = "Only an administrator can change this."
+
+
+def administrator(session: Session) -> None:
+    """Raise unless this session may change what everybody uses."""
+    if not session.admin:
+        raise AssistantError(NOT_YOURS)
 
 
 @dataclass(frozen=True)
