@@ -150,6 +150,9 @@ class DocumentSettings(Section):
         220, ge=50, le=500, description="Most tokens in a passage; the embedding model reads 256."
     )
     passages: int = Field(4, ge=1, le=20, description="Passages an answer may stand on.")
+    whole_parts: int = Field(40, ge=1, le=1000, description="Parts that are read for a summary, comparison, table or translation; the rest is left out, and that is said.")
+    part_tokens: int = Field(800, ge=100, le=8000, description="Tokens in such a part; at most a quarter of the model's context.")
+    summary_sentences: int = Field(12, ge=1, le=60, description="Sentences of a summary, unless the request says how many.")
 
 
 class ConversationSettings(Section):

@@ -127,6 +127,9 @@ class Turns:
             repairs=settings.database.repairs,
             clarify=settings.conversation.clarify,
             max_tokens=settings.sampling.max_tokens,
+            parts=settings.documents.whole_parts,
+            part_tokens=min(settings.documents.part_tokens, settings.model.context // 4),
+            summary_sentences=settings.documents.summary_sentences,
         )
         private = place is parts.private
         return Turn(services, user, conversation, question_id, emit, cancelled, self._today(), bounds, words, private)

@@ -19,8 +19,9 @@ from graphs.remember import remember
 from graphs.sql import says_nothing, sql
 from graphs.state import Input, State
 from graphs.turn import Turn
+from graphs.whole import whole
 
-AFTER_RELEVANCE = ["sql", "documents", "memory", "chat", "off_topic", "clarify", END]
+AFTER_RELEVANCE = ["sql", "documents", "memory", "chat", "off_topic", "clarify", "whole", END]
 Graph = CompiledStateGraph[State, Turn, Input, State]
 
 
@@ -30,6 +31,8 @@ def by_route(state: State, runtime: Runtime[Turn]) -> list[str]:
         return [END]  # there is nothing to look up
     if state["doubt"]:
         return ["clarify", END]
+    if state["whole"] and runtime.context.words:
+        return ["whole"]
     if state["route"] == "both":
         return ["sql", "documents"]
     return [state["route"]]
@@ -56,6 +59,7 @@ def build(checkpointer: BaseCheckpointSaver[str] | None = None) -> Graph:
     graph.add_node("clarify", clarify)
     graph.add_node("sql", sql)
     graph.add_node("documents", documents)
+    graph.add_node("whole", whole)
     graph.add_node("memory", memory)
     graph.add_node("chat", chat)
     graph.add_node("off_topic", off_topic)

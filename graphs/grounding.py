@@ -21,6 +21,7 @@ _STOP = frozenset(
 )
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d+(?:[.,]\d+)*")
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:[.,]\d+)*")
+_NAME = re.compile(r"(?<=[^.!?:\s\"'“„(\[*-] )[A-ZÀ-Þ][^\W\d_]+")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]?[A-Z0-9À-Þ])|\n{2,}|\n(?=[\W\dA-ZÀ-Þ])")
 _ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|Mr|Mrs|Ms|Dr|St|No|vs|approx|cf|U\.S|[A-Z])\.$")
 _ENDINGS = ("ations", "ation", "ings", "ing", "ies", "ied", "ed", "es", "s", "ly")
@@ -71,6 +72,11 @@ def words(text: str) -> set[str]:
 def numbers(text: str) -> set[str]:
     """The numbers in a text, written one way: 1,250.50 and 1250.5 are the same."""
     return {_plain_number(n) for n in _NUMBER.findall(text)}
+
+
+def names(text: str) -> set[str]:
+    """The words that a capital marks as names, as `words` writes them; not the first of a sentence."""
+    return words(" ".join(_NAME.findall(text)))
 
 
 def _normal(word: str) -> str:

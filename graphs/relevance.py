@@ -17,6 +17,7 @@ from graphs.recall import leans, previous_question
 from graphs.state import State
 from graphs.turn import Turn
 from graphs.values import ROUTES, Route
+from graphs.whole import request_of
 from stores.values import Message
 
 OUTLINE = 40
@@ -32,6 +33,9 @@ def relevance(state: State, runtime: Runtime[Turn]) -> State:
         if query_meant(state["question"], state["recent"]):
             detail.append("chat (about the query)")
             return {"question": state["question"], "route": "chat", "doubt": []}
+        if request := request_of(state["question"], state["recent"], turn):
+            detail.append(f"documents ({request.kind} of the whole)")
+            return {"question": state["question"], "route": "documents", "doubt": [], "whole": True}
         routes = possible(turn)
         said = turn.speaker.choose(messages(state, turn), routes)
         schema = turn.services.database.schema() if turn.services.database else None

@@ -29,6 +29,8 @@ class State(Input, total=False):
     """Who answers."""
     doubt: list[Route]
     """The routes that are about as likely as each other, when the user should be asked."""
+    whole: bool
+    """Whether the request is about whole documents: to be summed up, compared, translated, made a table of."""
     sql: str | None
     """The query whose rows are used."""
     table: Table | None
@@ -59,6 +61,7 @@ def fresh(question: str) -> State:
         nearest=[],
         route="chat",
         doubt=[],
+        whole=False,
         sql=None,
         table=None,
         attempts=[],

@@ -39,6 +39,9 @@ class Documents(Protocol):
     def search(self, query: str, *, user: str = "local", k: int = 5, mode: Mode = "reranked") -> list[Passage]: ...
     def all(self, *, user: str = "local") -> list[Document]: ...
     def outline(self, *, user: str = "local", limit: int = 40) -> list[str]: ...
+    def contents(self, id: str, *, user: str = "local") -> list[Passage]: ...  # noqa: A002
+    def condensed(self, id: str, key: str) -> str | None: ...  # noqa: A002
+    def condense(self, id: str, key: str, text: str) -> None: ...  # noqa: A002
 
 
 class Memories(Protocol):
@@ -87,6 +90,9 @@ class Bounds:
     repairs: int = 3
     clarify: float = 0.1
     max_tokens: int = 512
+    parts: int = 40
+    part_tokens: int = 800
+    summary_sentences: int = 12
 
 
 @dataclass

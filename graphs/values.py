@@ -68,7 +68,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class StepStarted:
-    """A step of the turn began: recall, relevance, sql, documents, memory, chat, off_topic, answer, remember."""
+    """A step of the turn began: recall, relevance, sql, documents, "part 3 of 12" of them, memory, chat, off_topic, answer, remember."""
 
     step: str
 

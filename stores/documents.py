@@ -184,6 +184,18 @@ class Documents:
         """The passages before and after one in its document."""
         return passages.neighbours(self._registry, passage_id, user=user)
 
+    def contents(self, id: str, *, user: str = "local") -> list[Passage]:  # noqa: A002 (the public name)
+        """All passages of a document in their order; none where there is no such document for that user."""
+        return passages.contents(self._registry, id, user=user)
+
+    def condensed(self, id: str, key: str) -> str | None:  # noqa: A002
+        """What a model made of a document's text, kept under a key that names the text, the model and the task."""
+        return self._registry.condensed(id, key)
+
+    def condense(self, id: str, key: str, text: str) -> None:  # noqa: A002
+        """Keeps what a model made of a document's text, until the document goes; nothing where it is gone."""
+        self._registry.condense(id, key, text)
+
     def all(self, *, user: str = "local") -> list[Document]:
         """The documents for everybody and the user's own, by name."""
         return passages.documents(self._registry, user=user)

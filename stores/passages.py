@@ -78,12 +78,23 @@ def neighbours(registry: Registry, passage_id: str, *, user: str) -> list[Passag
 def documents(registry: Registry, *, user: str) -> list[Document]:
     """The documents that the user may see, by name."""
     found = registry.rows(
-        f"SELECT id, name, path, user, passages, added FROM documents WHERE {_VISIBLE} ORDER BY name, path, user", (user,)
+        f"SELECT id, name, path, user, passages, added, headings FROM documents WHERE {_VISIBLE} ORDER BY name, path, user", (user,)
     )
     return [
-        Document(key, name, path, None if owner == EVERYBODY else owner, passages, datetime.fromisoformat(added))
-        for key, name, path, owner, passages, added in found
+        Document(key, name, path, None if owner == EVERYBODY else owner, passages, datetime.fromisoformat(added), _title(headings))
+        for key, name, path, owner, passages, added, headings in found
     ]
+
+
+def _title(headings: str) -> str:
+    tops = json.loads(headings)
+    return str(tops[0]) if len(tops) == 1 else ""
+
+
+def contents(registry: Registry, document: str, *, user: str) -> list[Passage]:
+    """All passages of a document in their order; none where there is no such document for that user."""
+    found = registry.rows(f"SELECT {_COLUMNS} FROM {_JOINED} WHERE {_VISIBLE} AND documents.id = ? ORDER BY chunks.position", (user, document))
+    return [_chunk(row).passage() for row in found]
 
 
 def outline(registry: Registry, *, user: str, limit: int, headings: int) -> list[str]:

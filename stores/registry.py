@@ -44,6 +44,9 @@ CREATE TABLE IF NOT EXISTS chunks (
     position INTEGER NOT NULL, location TEXT NOT NULL, heading TEXT NOT NULL, text TEXT NOT NULL, vector BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS of_document ON chunks (document, position);
+CREATE TABLE IF NOT EXISTS condensed (
+    document TEXT NOT NULL REFERENCES documents ON DELETE CASCADE, key TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (document, key)
+) WITHOUT ROWID;
 CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
     heading, text, content = 'chunks', content_rowid = 'number', tokenize = 'porter unicode61 remove_diacritics 2'
 );
@@ -229,6 +232,20 @@ class Registry:
     def unfinished(self) -> list[str]:
         """Documents that a killed process left between two states."""
         return [key for (key,) in self.rows("SELECT id FROM documents WHERE state <> 'ready'")]
+
+    # What a model made of a document's text goes when the document goes.
+
+    def condensed(self, document: str, key: str) -> str | None:
+        """What was kept of a document's text under a key."""
+        found = self.rows("SELECT text FROM condensed WHERE document = ? AND key = ?", (document, key))
+        return str(found[0][0]) if found else None
+
+    def condense(self, document: str, key: str, text: str) -> None:
+        """Keeps it, unless the document is gone."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO condensed SELECT id, ?, ? FROM documents WHERE id = ? AND state = 'ready'", (key, text, document)
+            )
 
     def chunk_ids(self, ids: Sequence[str]) -> list[str]:
         """The chunks of documents."""

@@ -85,7 +85,7 @@ class ValueMatch:
 
 @dataclass(frozen=True)
 class Document:
-    """A document in the index. `user` is None where it is for everybody."""
+    """A document in the index. `user` is None where it is for everybody; `title` is the heading above all others, if there is one."""
 
     id: str
     name: str
@@ -93,6 +93,7 @@ class Document:
     user: str | None
     passages: int
     added: datetime
+    title: str = ""
 
 
 @dataclass(frozen=True)

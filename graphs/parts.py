@@ -1,0 +1,214 @@
+"""Documents in parts that the model can read, and what it makes of a part: kept, and checked sentence by sentence."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
+
+from graphs import prompts
+from graphs.errors import TurnCancelled
+from graphs.grounding import names, quote, split, support, words
+from graphs.turn import Turn
+from stores.errors import NotFound
+from stores.values import Document, Passage
+
+CHARACTERS_PER_TOKEN = 3
+"""Fewer than most texts have, so that a part is rather too small than too large for the context."""
+SENTENCE_TOKENS = 70
+SEARCHED = 20
+"""Passages that are looked through for one of the document that is named."""
+_OVERLAP = 1200
+_BULLET = re.compile(r"^\s*([-*•]|\d{1,2}[.)])\s+")
+_TOO_LITTLE = 2
+"""Content words that a sentence needs to say anything."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Passages of one document that follow each other."""
+
+    document: Document
+    passages: tuple[Passage, ...]
+
+    @property
+    def text(self) -> str:
+        """The words of the passages; what two of them share at their border stands once."""
+        return joined([passage.text for passage in self.passages])
+
+    @property
+    def place(self) -> str:
+        """From where to where."""
+        first, last = self.passages[0].location, self.passages[-1].location
+        return first if first == last else f"{first} – {last}"
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence about a part, with the passage that carries it and that passage's words."""
+
+    sentence: str
+    passage: Passage
+    quote: str
+
+
+@dataclass(frozen=True)
+class Work:
+    """The parts to work through, of so many that there are."""
+
+    parts: tuple[Part, ...]
+    total: int
+
+    @property
+    def cut(self) -> str:
+        """What is to be said where not all is read."""
+        if self.total == len(self.parts):
+            return ""
+        last = self.parts[-1]
+        return (
+            f"(This is from the first {len(self.parts)} of {self.total} parts, up to {last.document.name}, {last.passages[-1].location}."
+            " The setting documents.whole_parts allows more.)"
+        )
+
+
+def work(turn: Turn, documents: Iterable[Document], most: int | None = None) -> Work:
+    """The documents' passages in their order, in parts of at most `part_tokens` tokens. Raises `NotFound` where one is gone."""
+    found: list[Part] = []
+    for document in documents:
+        passages = turn.services.documents.contents(document.id, user=turn.user)
+        if not passages:
+            still_there(turn, document)
+        found += cut(document, passages, turn.bounds.part_tokens)
+    return Work(tuple(found[: most or turn.bounds.parts]), len(found))
+
+
+def cut(document: Document, passages: Sequence[Passage], tokens: int) -> list[Part]:
+    """Passages in parts of at most so many tokens, a passage that is longer alone; the parts are about as long as each other."""
+    size = sum(len(passage.text) for passage in passages) / CHARACTERS_PER_TOKEN
+    count = max(1, -(-int(size) // tokens))
+    parts: list[list[Passage]] = []
+    held = 0.0
+    for passage in passages:
+        length = len(passage.text) / CHARACTERS_PER_TOKEN
+        if not parts or held + length > tokens or held >= size / count:
+            parts.append([])
+            held = 0.0
+        parts[-1].append(passage)
+        held += length
+    return [Part(document, tuple(part)) for part in parts]
+
+
+def joined(texts: Sequence[str]) -> str:
+    """Texts that follow each other as one, without what the end of one and the beginning of the next share."""
+    whole = ""
+    for text in texts:
+        most = min(len(whole), len(text), _OVERLAP)
+        shared = next((n for n in range(most, 20, -1) if whole.endswith(text[:n].rstrip()) and text[:n].strip()), 0)
+        whole += text[shared:] if shared else f"\n\n{text}" if whole else text
+    return whole
+
+
+@contextmanager
+def reading(turn: Turn, number: int, total: int, part: Part) -> Iterator[None]:
+    """The step of one part, told as "part 3 of 12"."""
+    with turn.step(f"part {number} of {total}") as detail:
+        detail.append(f"{part.document.name}, {part.place}")
+        yield
+
+
+def about(turn: Turn, documents: Sequence[Document], topic: str) -> Work:
+    """The sections about a topic: the passage that is found for it, and those beside it of the same heading or page."""
+    passages = turn.services.documents.search(topic, user=turn.user, k=SEARCHED)
+    known = {document.id: document for document in documents or turn.services.documents.all(user=turn.user)}
+    best = next((passage for passage in passages if passage.document_id in known), None)
+    if best is None:
+        return Work((), 0)
+    document = known[best.document_id]
+    beside = [p for p in turn.services.documents.contents(document.id, user=turn.user) if p.location == best.location]
+    parts = cut(document, beside or [best], turn.bounds.part_tokens)
+    return Work(tuple(parts[: turn.bounds.parts]), len(parts))
+
+
+def nothing_in(documents: Sequence[Document], topic: str) -> str:
+    """What is to be said where there is nothing to work on."""
+    names = ", ".join(dict.fromkeys(document.name for document in documents))
+    if topic:
+        return f"I found no section about {topic}{f' in {names}' if names else ''}."
+    return f"{names} holds no text that I can read."
+
+
+def still_there(turn: Turn, document: Document) -> None:
+    """Raises `NotFound` where a document was removed or changed since the turn began, and `TurnCancelled` where the reader left."""
+    if turn.cancelled.is_set():
+        raise TurnCancelled("The turn was stopped because its reader went away.")
+    if all(other.id != document.id for other in turn.services.documents.all(user=turn.user)):
+        raise NotFound(f"{document.name} was removed or changed meanwhile. Ask again.")
+
+
+def write(turn: Turn, document: Document, system: str, human: str, max_tokens: int) -> str:
+    """What the model writes about a part, from what is kept where it was asked before; a private turn keeps nothing."""
+    still_there(turn, document)
+    model = turn.services.model
+    named = json.dumps([model._llm_type, model._identifying_params, system, human, max_tokens], sort_keys=True, default=str)
+    key = hashlib.sha256(named.encode()).hexdigest()
+    documents = turn.services.documents
+    if (kept := documents.condensed(document.id, key)) is not None:
+        return kept
+    messages: list[BaseMessage] = [SystemMessage(system), HumanMessage(human)]
+    text = turn.speaker.write(messages, max_tokens=max_tokens, greedy=True).strip()
+    if not turn.private:
+        documents.condense(document.id, key, text)
+    return text
+
+
+def notes(turn: Turn, part: Part, sentences: int) -> list[Note]:
+    """The most important of a part in at most so many sentences, each checked; in the part's own words where none stands the check."""
+    human = prompts.condense_part(document=part.document.name, place=part.place, text=part.text, sentences=sentences)
+    text = write(turn, part.document, prompts.CONDENSE_SYSTEM, human, sentences * SENTENCE_TOKENS)
+    return checked(text, [part])[:sentences] or first_words(part)
+
+
+def shorter(turn: Turn, found: Sequence[Note], parts: Sequence[Part], sentences: int) -> list[Note]:
+    """Notes of several parts in fewer sentences, each checked against the parts; the first of the notes where none stands the check."""
+    human = prompts.condense_notes(notes=[note.sentence for note in found], sentences=sentences)
+    text = write(turn, parts[0].document, prompts.CONDENSE_SYSTEM, human, sentences * SENTENCE_TOKENS)
+    return checked(text, parts)[:sentences] or list(found[:: max(1, len(found) // sentences)])[:sentences]
+
+
+def checked(text: str, parts: Sequence[Part]) -> list[Note]:
+    """The sentences that stand on one of the parts: enough of their words, and all of their numbers and names."""
+    found: list[Note] = []
+    written = [sentence for line in text.splitlines() for sentence in split(_BULLET.sub("", line))]
+    if len(written) > 1 and not written[-1].endswith((".", "!", "?", '"', ")", "”")):
+        written.pop()  # the model was cut off in it
+    for sentence in written:
+        if len(words(sentence)) >= _TOO_LITTLE and sentence not in [note.sentence for note in found]:
+            stands = next((note for part in parts if (note := _note(sentence, part))), None)
+            found += [stands] if stands else []
+    return found
+
+
+def _note(sentence: str, part: Part) -> Note | None:
+    places = " ".join(dict.fromkeys(passage.location for passage in part.passages))
+    # A sentence may draw on two passages; so all of the part carries it, and the passage that shares most is cited.
+    whole = replace(part.passages[0], location=f"{part.document.name} {places}", text=part.text)
+    if not support(sentence, [whole], "") or names(sentence) - words(f"{whole.location} {whole.text}"):
+        return None
+    said = words(sentence)
+    nearest = max(part.passages, key=lambda passage: len(said & words(quote(passage, said, set()))))
+    return Note(sentence, nearest, quote(nearest, said, set()))
+
+
+def first_words(part: Part) -> list[Note]:
+    """The part's first sentence that says something, quoted."""
+    for passage in part.passages:
+        for sentence in split(passage.text):
+            if len(words(sentence)) >= _TOO_LITTLE:
+                flat = " ".join(sentence.split())
+                return [Note(f'In the document\'s words: "{flat}"', passage, flat)]
+    return []

@@ -1,0 +1,44 @@
+"""A translation of a document or of its sections about something, part by part, with the words that it is of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from graphs import prompts
+from graphs.grounding import cite
+from graphs.parts import CHARACTERS_PER_TOKEN, about, nothing_in, reading, work, write
+from graphs.turn import Turn
+from graphs.values import Citation
+from stores.values import Document
+
+LONGER = 1.6
+"""Tokens of a translation for one of its text, at the most: most languages take more of them than English."""
+
+
+def translate(turn: Turn, documents: Sequence[Document], *, topic: str, language: str) -> dict[str, object]:
+    """Say the translation. `grounded` where each part has the numbers of its text, which is what can be checked."""
+    todo = about(turn, documents, topic) if topic else work(turn, documents)
+    if not todo.parts:
+        turn.say(nothing_in(documents, topic))
+        return {"grounded": False}
+    citations: list[Citation] = []
+    agree = True
+    for number, part in enumerate(todo.parts, 1):
+        with reading(turn, number, len(todo.parts), part):
+            most = int(LONGER * len(part.text) / CHARACTERS_PER_TOKEN) + 40
+            text = write(turn, part.document, prompts.TRANSLATE_SYSTEM, prompts.translate_part(text=part.text, language=language), most)
+        same = _digits(text) == _digits(part.text)
+        agree = agree and same
+        mark = cite(citations, part.passages[0], " ".join(part.text.split()))
+        turn.say(f"{chr(10) * 2 if turn.text else ''}{text} [{mark}]")
+        if not same:
+            turn.say(" (Not all numbers are those of the text: compare with the source.)")
+    if todo.cut:
+        turn.say(f"\n\n{todo.cut}")
+    return {"citations": citations, "grounded": agree}
+
+
+def _digits(text: str) -> list[str]:
+    """The numbers of a text by their digits: languages write 1,250.50 as 1.250,50."""
+    return sorted(re.sub(r"\D", "", number) for number in re.findall(r"\d[\d.,'\u00a0\u202f]*", text))
