@@ -31,12 +31,9 @@ class _Line:
     """A sentence or a row of a document."""
 
     text: str
+    heading: str
     passage: Passage
     document: Document
-
-    @property
-    def heading(self) -> str:
-        return self.passage.location.rsplit(" › ", 1)[-1]
 
     @property
     def quote(self) -> str:
@@ -72,9 +69,14 @@ def _lines(side: Work) -> list[_Line]:
     found: dict[str, _Line] = {}
     for part in side.parts:
         for passage in part.passages:
+            heading = passage.location.rsplit(" › ", 1)[-1]
+            # Short sections stand in one passage, each under a line with its heading.
+            headings = heading.split(", ")
             for text in split(passage.text):
-                if words(text):
-                    found.setdefault(_key(text), _Line(text, passage, part.document))
+                if text.strip() in headings:
+                    heading = text.strip()
+                elif words(text):
+                    found.setdefault(_key(text), _Line(text, heading, passage, part.document))
     return list(found.values())
 
 
@@ -144,8 +146,8 @@ def _say_alone(turn: Turn, sides: Sequence[tuple[str, Sequence[_Line]]], citatio
             done += 1
             part = _part(lines)
             with reading(turn, done, total, part):
-                found = notes(turn, part, 1)
-        turn.say(f"\n- {lines[0].heading}: " + " ".join(f"{note.sentence} [{cite(citations, note.passage, note.quote)}]" for note in found))
+                found = notes(turn, part)
+        turn.say(f"\n- {lines[0].heading}: " + " ".join(f"{told.sentence} [{cite(citations, told.passage, told.quote)}]" for told in found))
     if len(sections) > len(shown):
         turn.say(f"\n\n({len(sections) - len(shown)} more sections differ.)")
 

@@ -1,4 +1,5 @@
-"""A table drawn out of documents: rows written under a grammar, their values looked up in the text, each row with its source."""
+"""A table drawn out of documents, each row with its source: out of their own tables where these have the columns that are asked for,
+else written by the model under a grammar, and the values looked up in the text."""
 
 from __future__ import annotations
 
@@ -10,13 +11,14 @@ from langchain_core.messages import HumanMessage, SystemMessage
 
 from graphs import prompts
 from graphs.grounding import cite, split
-from graphs.parts import Part, nothing_in, reading, still_there, work
+from graphs.parts import Part, Work, nothing_in, reading, still_there, work
+from graphs.tables import read
 from graphs.turn import Turn
 from graphs.values import Citation
 from stores.values import Document, Passage, Table
 
 MOST_ROWS = 200
-ROWS_TOKENS = 700
+ROWS_TOKENS = 600
 """The longest list of rows that one part is asked for."""
 _CELL = r'"\"" ([^"\\\x00-\x1F] | "\\" ["\\/bfnrt])* "\""'
 
@@ -35,6 +37,22 @@ def extract(turn: Turn, documents: Sequence[Document], *, thing: str, columns: S
         return {"grounded": False}
     citations: list[Citation] = []
     rows: dict[tuple[str, ...], int] = {}
+    for part in todo.parts:
+        for passage in part.passages:
+            for cells, line in read(passage, thing, columns):
+                rows.setdefault(cells, cite(citations, passage, line))
+    ready, left_out = bool(rows), 0
+    if not ready:
+        left_out = _drawn_out(turn, todo, thing, columns, rows, citations)
+    table = Table((*columns, "source"), tuple((*row, f"[{n}]") for row, n in rows.items())[:MOST_ROWS], len(rows) > MOST_ROWS)
+    _say(turn, documents, len(rows), ready, left_out, todo.cut)
+    return {"table": table if rows else None, "citations": citations, "grounded": bool(rows)}
+
+
+def _drawn_out(
+    turn: Turn, todo: Work, thing: str, columns: Sequence[str], rows: dict[tuple[str, ...], int], citations: list[Citation]
+) -> int:
+    """Adds the rows that the model finds, part by part; how many were left out because they do not stand in the text."""
     left_out = 0
     for number, part in enumerate(todo.parts, 1):
         with reading(turn, number, len(todo.parts), part):
@@ -44,9 +62,7 @@ def extract(turn: Turn, documents: Sequence[Document], *, thing: str, columns: S
                     left_out += 1
                 elif found[0] not in rows:
                     rows[found[0]] = cite(citations, found[1], found[2])
-    table = Table((*columns, "source"), tuple((*row, f"[{n}]") for row, n in rows.items())[:MOST_ROWS], len(rows) > MOST_ROWS)
-    _say(turn, documents, len(rows), left_out, todo.cut)
-    return {"table": table if rows else None, "citations": citations, "grounded": bool(rows)}
+    return left_out
 
 
 def _written(turn: Turn, part: Part, thing: str, columns: Sequence[str]) -> Iterator[list[str]]:
@@ -88,13 +104,15 @@ def _holds(text: str, cell: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(cell.casefold())}(?!\w)", flat) is not None
 
 
-def _say(turn: Turn, documents: Sequence[Document], rows: int, left_out: int, cut: str) -> None:
+def _say(turn: Turn, documents: Sequence[Document], rows: int, ready: bool, left_out: int, cut: str) -> None:
     names = list(dict.fromkeys(document.name for document in documents))
     where = names[0] if len(names) == 1 else f"{len(names)} documents"
     if rows:
         turn.say(f"I found {rows} {'row' if rows == 1 else 'rows'} in {where}; the last column names the source of each.")
     else:
         turn.say(f"I found nothing of that kind in {where}.")
+    if ready:
+        turn.say(" They are from its tables; the text beside these was not searched.")
     if left_out:
         turn.say(f" (I left out {left_out} whose values do not stand in the text.)")
     if cut:

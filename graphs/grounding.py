@@ -22,6 +22,7 @@ _STOP = frozenset(
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d+(?:[.,]\d+)*")
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:[.,]\d+)*")
 _NAME = re.compile(r"(?<=[^.!?:\s\"'“„(\[*-] )[A-ZÀ-Þ][^\W\d_]+")
+_TITLE = re.compile(r"\b(Mr|Mrs|Ms|Dr|St|Prof)\.")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]?[A-Z0-9À-Þ])|\n{2,}|\n(?=[\W\dA-ZÀ-Þ])")
 _ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|Mr|Mrs|Ms|Dr|St|No|vs|approx|cf|U\.S|[A-Z])\.$")
 _ENDINGS = ("ations", "ation", "ings", "ing", "ies", "ied", "ed", "es", "s", "ly")
@@ -76,7 +77,7 @@ def numbers(text: str) -> set[str]:
 
 def names(text: str) -> set[str]:
     """The words that a capital marks as names, as `words` writes them; not the first of a sentence."""
-    return words(" ".join(_NAME.findall(text)))
+    return words(" ".join(_NAME.findall(_TITLE.sub(r"\1", text))))
 
 
 def _normal(word: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -20,9 +20,11 @@ from stores.values import Document, Passage
 
 CHARACTERS_PER_TOKEN = 3
 """Fewer than most texts have, so that a part is rather too small than too large for the context."""
-SENTENCE_TOKENS = 70
+SENTENCE_TOKENS = 90
 SEARCHED = 20
 """Passages that are looked through for one of the document that is named."""
+LEAST_TOKENS = 200
+"""A part that is to become a sentence holds no fewer, or the sentences would say no less than the text."""
 _OVERLAP = 1200
 _BULLET = re.compile(r"^\s*([-*•]|\d{1,2}[.)])\s+")
 _TOO_LITTLE = 2
@@ -76,15 +78,26 @@ class Work:
         )
 
 
-def work(turn: Turn, documents: Iterable[Document], most: int | None = None) -> Work:
-    """The documents' passages in their order, in parts of at most `part_tokens` tokens. Raises `NotFound` where one is gone."""
+def work(turn: Turn, documents: Sequence[Document], sentences: int | None = None) -> Work:
+    """The documents' passages in their order, in parts of at most `part_tokens` tokens. Raises `NotFound` where one is gone.
+
+    In smaller ones where each is to become one of so many sentences: the fewer words a small model reads, the better it condenses them.
+    """
     found: list[Part] = []
     for document in documents:
         passages = turn.services.documents.contents(document.id, user=turn.user)
         if not passages:
             still_there(turn, document)
-        found += cut(document, passages, turn.bounds.part_tokens)
-    return Work(tuple(found[: most or turn.bounds.parts]), len(found))
+        found += cut(document, passages, _size(turn, passages, max(1, sentences // len(documents)) if sentences else None))
+    return Work(tuple(found[: turn.bounds.parts]), len(found))
+
+
+def _size(turn: Turn, passages: Sequence[Passage], sentences: int | None) -> int:
+    """Tokens of a part."""
+    if sentences is None:
+        return turn.bounds.part_tokens
+    whole = sum(len(passage.text) for passage in passages) // CHARACTERS_PER_TOKEN
+    return min(turn.bounds.part_tokens, max(LEAST_TOKENS, whole // sentences + 1))
 
 
 def cut(document: Document, passages: Sequence[Passage], tokens: int) -> list[Part]:
@@ -108,7 +121,7 @@ def joined(texts: Sequence[str]) -> str:
     whole = ""
     for text in texts:
         most = min(len(whole), len(text), _OVERLAP)
-        shared = next((n for n in range(most, 20, -1) if whole.endswith(text[:n].rstrip()) and text[:n].strip()), 0)
+        shared = next((n for n in range(most, 20, -1) if whole.endswith(text[:n])), 0)
         whole += text[shared:] if shared else f"\n\n{text}" if whole else text
     return whole
 
@@ -121,7 +134,7 @@ def reading(turn: Turn, number: int, total: int, part: Part) -> Iterator[None]:
         yield
 
 
-def about(turn: Turn, documents: Sequence[Document], topic: str) -> Work:
+def about(turn: Turn, documents: Sequence[Document], topic: str, sentences: int | None = None) -> Work:
     """The sections about a topic: the passage that is found for it, and those beside it of the same heading or page."""
     passages = turn.services.documents.search(topic, user=turn.user, k=SEARCHED)
     known = {document.id: document for document in documents or turn.services.documents.all(user=turn.user)}
@@ -130,7 +143,7 @@ def about(turn: Turn, documents: Sequence[Document], topic: str) -> Work:
         return Work((), 0)
     document = known[best.document_id]
     beside = [p for p in turn.services.documents.contents(document.id, user=turn.user) if p.location == best.location]
-    parts = cut(document, beside or [best], turn.bounds.part_tokens)
+    parts = cut(document, beside or [best], _size(turn, beside, sentences))
     return Work(tuple(parts[: turn.bounds.parts]), len(parts))
 
 
@@ -150,34 +163,35 @@ def still_there(turn: Turn, document: Document) -> None:
         raise NotFound(f"{document.name} was removed or changed meanwhile. Ask again.")
 
 
-def write(turn: Turn, document: Document, system: str, human: str, max_tokens: int) -> str:
+def write(turn: Turn, document: Document, system: str, human: str, max_tokens: int, stop: str | None = None) -> str:
     """What the model writes about a part, from what is kept where it was asked before; a private turn keeps nothing."""
     still_there(turn, document)
     model = turn.services.model
-    named = json.dumps([model._llm_type, model._identifying_params, system, human, max_tokens], sort_keys=True, default=str)
+    named = json.dumps([model._llm_type, model._identifying_params, system, human, max_tokens, stop], sort_keys=True, default=str)
     key = hashlib.sha256(named.encode()).hexdigest()
     documents = turn.services.documents
     if (kept := documents.condensed(document.id, key)) is not None:
         return kept
     messages: list[BaseMessage] = [SystemMessage(system), HumanMessage(human)]
-    text = turn.speaker.write(messages, max_tokens=max_tokens, greedy=True).strip()
+    text = turn.speaker.write(messages, max_tokens=max_tokens, greedy=True, stop=[stop] if stop else None).strip()
     if not turn.private:
         documents.condense(document.id, key, text)
     return text
 
 
-def notes(turn: Turn, part: Part, sentences: int) -> list[Note]:
-    """The most important of a part in at most so many sentences, each checked; in the part's own words where none stands the check."""
-    human = prompts.condense_part(document=part.document.name, place=part.place, text=part.text, sentences=sentences)
-    text = write(turn, part.document, prompts.CONDENSE_SYSTEM, human, sentences * SENTENCE_TOKENS)
-    return checked(text, [part])[:sentences] or first_words(part)
+def notes(turn: Turn, part: Part, most: int = 1) -> list[Note]:
+    """The part in a sentence or a few that stand the check; in its own words where none of the model's does."""
+    human = prompts.condense_part(document=part.document.name, place=part.place, text=part.text)
+    return _condensed(turn, human, [part])[:most] or first_words(part)
 
 
-def shorter(turn: Turn, found: Sequence[Note], parts: Sequence[Part], sentences: int) -> list[Note]:
-    """Notes of several parts in fewer sentences, each checked against the parts; the first of the notes where none stands the check."""
-    human = prompts.condense_notes(notes=[note.sentence for note in found], sentences=sentences)
-    text = write(turn, parts[0].document, prompts.CONDENSE_SYSTEM, human, sentences * SENTENCE_TOKENS)
-    return checked(text, parts)[:sentences] or list(found[:: max(1, len(found) // sentences)])[:sentences]
+def shorter(turn: Turn, found: Sequence[Note], parts: Sequence[Part]) -> list[Note]:
+    """Notes of several parts in one sentence that stands on one of the parts; the first of the notes where it does not."""
+    return (_condensed(turn, prompts.condense_notes(notes=[note.sentence for note in found]), parts) or list(found))[:1]
+
+
+def _condensed(turn: Turn, human: str, parts: Sequence[Part]) -> list[Note]:
+    return checked(write(turn, parts[0].document, prompts.CONDENSE_SYSTEM, human, SENTENCE_TOKENS, "\n"), parts)
 
 
 def checked(text: str, parts: Sequence[Part]) -> list[Note]:

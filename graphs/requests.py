@@ -10,6 +10,8 @@ from graphs.library import KIND, Library, Target
 
 Kind = Literal["summary", "comparison", "table", "translation"]
 MOST_COLUMNS = 8
+LONGEST = 50
+"""Words of a request; what is longer brings a text of its own."""
 _NUMBERS = {word: n for n, word in enumerate("one two three four five six seven eight nine ten".split(), 1)}
 _LANGUAGES = (
     "arabic bulgarian catalan chinese croatian czech danish dutch english estonian finnish french german greek hebrew hindi hungarian "
@@ -68,7 +70,7 @@ class Request:
 def understood(question: str, library: Library) -> Request | None:
     """The request, or None for what is no request about whole documents that are named."""
     text = _POLITE.sub("", " ".join(question.split())).strip(" .?!")
-    if not library.documents or "\n\n" in question.strip():
+    if not library.documents or len(text.split()) > LONGEST:
         return None
     return _translation(text, library) or _table(text, library) or _comparison(text, library) or _summary(text, library)
 
