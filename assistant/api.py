@@ -151,7 +151,7 @@ class Assistant:
 
     @property
     def documents(self) -> Documents:
-        """The documents: `add`, `sync`, `search`, `all`, `remove`."""
+        """The documents: `add`, `sync`, `search`, `all`, `contents`, `remove`."""
         return self._parts.documents
 
     @property

@@ -40,12 +40,13 @@ def extract(turn: Turn, documents: Sequence[Document], *, thing: str, columns: S
     for part in todo.parts:
         for passage in part.passages:
             for cells, line in read(passage, thing, columns):
-                rows.setdefault(cells, cite(citations, passage, line))
+                if cells not in rows and len(rows) <= MOST_ROWS:
+                    rows[cells] = cite(citations, passage, line)
     ready, left_out = bool(rows), 0
     if not ready:
         left_out = _drawn_out(turn, todo, thing, columns, rows, citations)
     table = Table((*columns, "source"), tuple((*row, f"[{n}]") for row, n in rows.items())[:MOST_ROWS], len(rows) > MOST_ROWS)
-    _say(turn, documents, len(rows), ready, left_out, todo.cut)
+    _say(turn, documents, table, ready, left_out, todo.cut)
     return {"table": table if rows else None, "citations": citations, "grounded": bool(rows)}
 
 
@@ -60,7 +61,7 @@ def _drawn_out(
                 found = _stands(written, part)
                 if found is None:
                     left_out += 1
-                elif found[0] not in rows:
+                elif found[0] not in rows and len(rows) <= MOST_ROWS:
                     rows[found[0]] = cite(citations, found[1], found[2])
     return left_out
 
@@ -104,11 +105,12 @@ def _holds(text: str, cell: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(cell.casefold())}(?!\w)", flat) is not None
 
 
-def _say(turn: Turn, documents: Sequence[Document], rows: int, ready: bool, left_out: int, cut: str) -> None:
+def _say(turn: Turn, documents: Sequence[Document], table: Table, ready: bool, left_out: int, cut: str) -> None:
     names = list(dict.fromkeys(document.name for document in documents))
     where = names[0] if len(names) == 1 else f"{len(names)} documents"
-    if rows:
-        turn.say(f"I found {rows} {'row' if rows == 1 else 'rows'} in {where}; the last column names the source of each.")
+    if rows := len(table.rows):
+        more = "more than " if table.truncated else ""
+        turn.say(f"I found {more}{rows} {'row' if rows == 1 else 'rows'} in {where}; the last column names the source of each.")
     else:
         turn.say(f"I found nothing of that kind in {where}.")
     if ready:

@@ -67,12 +67,23 @@ class Request:
     sentences: int | None = None
 
 
+def may_be(question: str) -> bool:
+    """Whether a request is worded as one about whole documents, whatever documents there are."""
+    text = _plain(question)
+    patterns = (*_SUMMARY, *_COMPARE, _TRANSLATE, _TABLE)
+    return len(text.split()) <= LONGEST and any(pattern.search(_MANNER.sub("", _LENGTH.sub("", text)).strip(" ,.")) for pattern in patterns)
+
+
 def understood(question: str, library: Library) -> Request | None:
     """The request, or None for what is no request about whole documents that are named."""
-    text = _POLITE.sub("", " ".join(question.split())).strip(" .?!")
-    if not library.documents or len(text.split()) > LONGEST:
+    if not library.documents or not may_be(question):
         return None
+    text = _plain(question)
     return _translation(text, library) or _table(text, library) or _comparison(text, library) or _summary(text, library)
+
+
+def _plain(question: str) -> str:
+    return _POLITE.sub("", " ".join(question.split())).strip(" .?!")
 
 
 def _summary(text: str, library: Library) -> Request | None:

@@ -15,7 +15,7 @@ from graphs.evidence import schema_words
 from graphs.extracting import extract
 from graphs.grounding import words
 from graphs.library import Library, Target
-from graphs.requests import Request, understood
+from graphs.requests import Request, may_be, understood
 from graphs.state import State
 from graphs.summing import summarise
 from graphs.translating import translate
@@ -29,6 +29,8 @@ OFFERED = 8
 
 def request_of(question: str, recent: Sequence[Message], turn: Turn) -> Request | None:
     """What is asked to be done with whole documents, or None; "that document" is the one that the last answer cites."""
+    if not may_be(question):
+        return None
     documents = turn.services.documents.all(user=turn.user)
     database = turn.services.database
     common = frozenset(words(" ".join(schema_words(database.schema())))) if database else frozenset()
