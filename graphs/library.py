@@ -46,6 +46,8 @@ class Library:
             return targets if not said - named - _KIND_WORDS else None
         kind = bool(KIND.search(phrase))
         if not said - _KIND_WORDS and not any(said & name for _, name in self._names):
+            if len(self.documents) > 1 and re.search(r"\b(documents|files)\b", phrase, re.IGNORECASE):
+                return (Target(f"all {len(self.documents)} documents", tuple(self.documents)),)
             return self._any() if kind else None
         if not kind and not _FILE.search(phrase) and said <= self._common:
             return None

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from graphs import prompts
 from graphs.errors import TurnCancelled
@@ -163,17 +163,20 @@ def still_there(turn: Turn, document: Document) -> None:
         raise NotFound(f"{document.name} was removed or changed meanwhile. Ask again.")
 
 
-def write(turn: Turn, document: Document, system: str, human: str, max_tokens: int, stop: str | None = None) -> str:
-    """What the model writes about a part, from what is kept where it was asked before; a private turn keeps nothing."""
+def write(turn: Turn, document: Document, system: str, human: str, max_tokens: int, *, opening: str = "", stop: str) -> str:
+    """What the model writes about a part after an opening and before `stop`, from what is kept where it was asked before.
+
+    A private turn keeps nothing.
+    """
     still_there(turn, document)
     model = turn.services.model
-    named = json.dumps([model._llm_type, model._identifying_params, system, human, max_tokens, stop], sort_keys=True, default=str)
+    named = json.dumps([model._llm_type, model._identifying_params, system, human, opening, max_tokens, stop], sort_keys=True, default=str)
     key = hashlib.sha256(named.encode()).hexdigest()
     documents = turn.services.documents
     if (kept := documents.condensed(document.id, key)) is not None:
         return kept
-    messages: list[BaseMessage] = [SystemMessage(system), HumanMessage(human)]
-    text = turn.speaker.write(messages, max_tokens=max_tokens, greedy=True, stop=[stop] if stop else None).strip()
+    messages: list[BaseMessage] = [SystemMessage(system), HumanMessage(human), *([AIMessage(opening)] if opening else [])]
+    text = turn.speaker.write(messages, max_tokens=max_tokens, greedy=True, stop=[stop]).strip()
     if not turn.private:
         documents.condense(document.id, key, text)
     return text
@@ -191,7 +194,7 @@ def shorter(turn: Turn, found: Sequence[Note], parts: Sequence[Part]) -> list[No
 
 
 def _condensed(turn: Turn, human: str, parts: Sequence[Part]) -> list[Note]:
-    return checked(write(turn, parts[0].document, prompts.CONDENSE_SYSTEM, human, SENTENCE_TOKENS, "\n"), parts)
+    return checked(write(turn, parts[0].document, prompts.CONDENSE_SYSTEM, human, SENTENCE_TOKENS, stop="\n"), parts)
 
 
 def checked(text: str, parts: Sequence[Part]) -> list[Note]:

@@ -28,7 +28,7 @@ _MANNER = re.compile(
 )
 _SUMMARY = (
     re.compile(r"^(summari[sz]e|sum up|recap|condense|outline|digest)\s+(?P<what>.+)$", re.IGNORECASE),
-    re.compile(r"\b(summary|overview|outline|synopsis|digest|gist|recap|(key|main|most important) (points|facts|ideas))\s+(of|for|from|on|in)\s+(?P<what>.+)$", re.IGNORECASE),
+    re.compile(r"\b(summary|overview|outline|synopsis|digest|gist|recap|tl;?dr|(key|main|most important) (points|facts|ideas))\s+(of|for|from|on|in)\s+(?P<what>.+)$", re.IGNORECASE),
     re.compile(r"^what('s| is| are)\s+(?P<what>.+?)\s+about$", re.IGNORECASE),
     re.compile(r"^what (do|does)\s+(?P<what>.+?)\s+(say|contain|cover|tell( us| me)?)$", re.IGNORECASE),
 )

@@ -17,26 +17,24 @@ LONGER = 1.6
 
 
 def translate(turn: Turn, documents: Sequence[Document], *, topic: str, language: str) -> dict[str, object]:
-    """Say the translation. `grounded` where each part has the numbers of its text, which is what can be checked."""
+    """Say the translation with its source. Only its numbers can be checked, so that it does not count as grounded."""
     todo = about(turn, documents, topic) if topic else work(turn, documents)
     if not todo.parts:
         turn.say(nothing_in(documents, topic))
         return {"grounded": False}
     citations: list[Citation] = []
-    agree = True
     for number, part in enumerate(todo.parts, 1):
         with reading(turn, number, len(todo.parts), part):
             most = int(LONGER * len(part.text) / CHARACTERS_PER_TOKEN) + 40
-            text = write(turn, part.document, prompts.TRANSLATE_SYSTEM, prompts.translate_part(text=part.text, language=language), most)
-        same = _digits(text) == _digits(part.text)
-        agree = agree and same
+            human = prompts.translate_part(text=part.text, language=language)
+            text = write(turn, part.document, prompts.TRANSLATE_SYSTEM, human, most, opening=f"{prompts.QUOTES}\n", stop=prompts.QUOTES)
         mark = cite(citations, part.passages[0], " ".join(part.text.split()))
         turn.say(f"{chr(10) * 2 if turn.text else ''}{text} [{mark}]")
-        if not same:
+        if _digits(text) != _digits(part.text):
             turn.say(" (Not all numbers are those of the text: compare with the source.)")
     if todo.cut:
         turn.say(f"\n\n{todo.cut}")
-    return {"citations": citations, "grounded": agree}
+    return {"citations": citations, "grounded": False}
 
 
 def _digits(text: str) -> list[str]:

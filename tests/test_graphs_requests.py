@@ -45,6 +45,7 @@ def labels(request: Request | None) -> list[list[str]]:
         ("Summarise the 2024 contract", ["contract-2024.pdf"]),
         ("Summarise the contract", ["contract-2023.pdf", "contract-2024.pdf"]),
         ("Summarise the house folder", ["house (3 documents)"]),
+        ("tl;dr of all documents, please", ["all 6 documents"]),
         ("Summarise travel.pdf", []),
     ],
 )
