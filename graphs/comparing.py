@@ -133,8 +133,9 @@ def _say_changed(turn: Turn, pairs: Sequence[tuple[_Line, _Line]], first: str, s
 
 def _say_alone(turn: Turn, sides: Sequence[tuple[str, Sequence[_Line]]], citations: list[Citation]) -> None:
     """What one side alone has, by section: quoted where it is short, else condensed."""
-    sections = [(label, list(group)) for label, lines in sides for _, group in groupby(lines, key=lambda line: (line.document.id, line.heading))]
-    shown = sections[: turn.bounds.parts]
+    most = max(1, turn.bounds.parts // len(sides))
+    sections = [(label, _sections(lines)) for label, lines in sides]
+    shown = [(label, lines) for label, found in sections for lines in found[:most]]
     total = sum(_is_long(lines) for _, lines in shown)
     done, headed = 0, ""
     for label, lines in shown:
@@ -148,8 +149,13 @@ def _say_alone(turn: Turn, sides: Sequence[tuple[str, Sequence[_Line]]], citatio
             with reading(turn, done, total, part):
                 found = notes(turn, part)
         turn.say(f"\n- {lines[0].heading}: " + " ".join(f"{told.sentence} [{cite(citations, told.passage, told.quote)}]" for told in found))
-    if len(sections) > len(shown):
-        turn.say(f"\n\n({len(sections) - len(shown)} more sections differ.)")
+    if more := sum(len(found[most:]) for _, found in sections):
+        turn.say(f"\n\n({more} more sections are in one of them only.)")
+
+
+def _sections(lines: Sequence[_Line]) -> list[list[_Line]]:
+    """Lines that follow each other under one heading."""
+    return [list(group) for _, group in groupby(lines, key=lambda line: (line.document.id, line.heading))]
 
 
 def _is_long(lines: Sequence[_Line]) -> bool:

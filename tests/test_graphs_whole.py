@@ -269,6 +269,18 @@ def test_what_one_side_alone_says_at_length_is_condensed(shelf: Shelf) -> None:
     assert "30 days" not in str(shelf.model.history[0]), "what both say is not read again"
 
 
+def test_both_sides_are_told_where_there_is_too_much(shelf: Shelf) -> None:
+    for name, words in (("cats.md", "whiskers purring mice"), ("ships.md", "sails anchor harbour")):
+        sections = [f"## Section {n}\n\n" + " ".join(f"{word.capitalize()} {'abcde'[n] * 4}{word}." for word in words.split()) for n in range(5)]
+        shelf.put(name, "# Title\n\n" + "\n\n".join(sections))
+    shelf.bounds = Bounds(parts=4)
+    shelf.ask("Compare cats.md with ships.md")
+    assert shelf.model.history == []
+    assert shelf.text.count("- Section") == 4
+    assert shelf.text.index("**Only in cats.md**") < shelf.text.index("**Only in ships.md**")
+    assert "(6 more sections are in one of them only.)" in shelf.text
+
+
 def test_documents_that_say_the_same(shelf: Shelf) -> None:
     shelf.put("a-terms.md", OLDER)
     shelf.put("b-terms.md", OLDER)
