@@ -209,8 +209,10 @@ def _say_supported(
         if table is not None and stands_on_rows(sentence, table, question) and _names_a_cell(sentence, table):
             turn.say(gap + sentence)
         elif found:
-            number = cite(citations, passages[found.passage], found.quote)
-            turn.say(f"{gap}{_told(sentence, found, question, quoting=not quoted)} [{number}]")
+            passage = passages[found.passage]
+            number = cite(citations, passage, found.quote)
+            # A passage that gave orders is not trusted with more of the answer than was asked for.
+            turn.say(f"{gap}{_told(sentence, found, question, quoting=not quoted and not passage.orders)} [{number}]")
             quoted = True
         else:
             left_out += 1
@@ -221,13 +223,14 @@ def _say_supported(
 
 def _told(sentence: str, found: Support, question: str, *, quoting: bool) -> str:
     """A sentence as it is shown: with the passage's own words where these say more."""
+    spoken = _MARKS.sub("", found.quote)  # a footnote's number would be taken for a citation
     if found.echo:
         # What only says the question again ("Yes, you can …") cannot be checked: the passage's words can.
-        return f'The documents say: "{found.quote}"'
+        return f'The documents say: "{spoken}"'
     more = words(found.quote) - words(sentence) - words(question)
     plain = "|" not in found.quote and len(found.quote.split()) <= QUOTED_WORDS
     if quoting and plain and len(more) >= TELLING:
-        return f'{sentence} In the document\'s words: "{found.quote}"'
+        return f'{sentence} In the document\'s words: "{spoken}"'
     return sentence
 
 

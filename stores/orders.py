@@ -87,13 +87,13 @@ def read(text: str) -> Reading:
             found[at] = found[at + 1] = True
     if not any(found):
         return Reading(text)
-    kept, end = [], 0
-    for (first, last), order in zip(units, found, strict=True):
+    kept, end = "", 0
+    for (first, last), order in zip([*units, (len(text), len(text))], [*found, True], strict=True):
         if order:
-            kept.append(text[end:first])
+            gap = text[end:first]
+            kept = (kept.rstrip() if gap[:1].isspace() else kept) + gap
             end = last
-    rest = re.sub(r"\n{3,}", "\n\n", "".join([*kept, text[end:]])).strip()
-    return Reading(rest, tuple(" ".join(text[first:last].split()) for (first, last), order in zip(units, found, strict=True) if order))
+    return Reading(kept.strip(), tuple(" ".join(text[slice(*unit)].split()) for unit, order in zip(units, found, strict=True) if order))
 
 
 def _units(text: str) -> list[tuple[int, int]]:
