@@ -16,7 +16,7 @@ from graphs.sql import says_nothing
 from graphs.state import State
 from graphs.turn import Turn
 from graphs.values import Citation
-from stores.orders import ASIDE, aside
+from stores.orders import ASIDE, aside, wishes
 from stores.values import Passage, Table, Value
 
 ENOUGH = 0.65
@@ -208,7 +208,7 @@ def _say_supported(
         gap = " " if turn.text else ""
         if table is not None and stands_on_rows(sentence, table, question) and _names_a_cell(sentence, table):
             turn.say(gap + sentence)
-        elif found:
+        elif found and not _strays(sentence, found, question):
             passage = passages[found.passage]
             number = cite(citations, passage, found.quote)
             # A passage that gave orders is not trusted with more of the answer than was asked for.
@@ -219,6 +219,11 @@ def _say_supported(
     if left_out and citations:
         turn.say(" (I left out what the documents do not bear out.)")
     return citations
+
+
+def _strays(sentence: str, found: Support, question: str) -> bool:
+    """Whether a sentence says nothing of the question, from words that may be somebody's wish to have it said."""
+    return not words(question) & (words(sentence) | words(found.quote)) and wishes(found.quote)
 
 
 def _told(sentence: str, found: Support, question: str, *, quoting: bool) -> str:

@@ -22,7 +22,8 @@ _QUOTED = r"[\"“”„«‹‘`]|'(?=\w)"
 _LOUD = r"(?-i:\b[A-Z][A-Z0-9_-]{3,}\b)"
 _WORDS = r"the (?:\w+ )?(?:words?|phrases?|sentences?|strings?|passwords?|tokens?|code ?words?|text|line)\b"
 _ASKER = r"(?:users?|askers?|questioners?|humans?|readers?|persons? (?:who asks|asking)|people (?:who ask|asking)|(?:whoever|anyone|everyone|everybody) (?:who )?asks?)"
-_STARTS = r"(?:^[\W_]*|[.:;!?,–—(-] ?|\b(?:please|kindly|always|simply|just|instead|then|now|first|finally|also|and|you (?:must|will|shall|should|are to)|must|do|don't|not|never) )"
+_STARTS = r"(?:^[\W_]*|[.:;!?,–—(-] ?|\b(?:please|kindly|always|simply|just|instead|then|now|first|finally|also|only|and|you (?:must|will|shall|should|are to|can)|must|do|don't|not|never) )(?:(?:please|kindly|always|simply|just|instead|then|now|first|finally|also|only|never) )*"
+_OPENS = r"(?:^[\W_]*|[:;!?–—] ?|\b(?:please|kindly|always|just|only|simply|never) )(?:(?:please|kindly|always|just|only|simply|also|then|now) )*"
 _IGNORE = (
     r"\b(?:ignor(?:e|ing)|disregard(?:ing)?|forget|overrid(?:e|ing)|overrule|bypass|discard|dismiss|abandon|set aside|put aside|pay no (?:attention|heed) to"
     r"|(?:do not|don't|never|stop|no longer) (?:follow|following|obey|obeying|heed|heeding|trust))\b"
@@ -120,6 +121,33 @@ ENGLISH = (
     ("@MACHINE software machine program",
      rf"(?:{_MACHINE}|{_ASSISTANT}|\bsoftware|\bmachine|\bprogram)\b[^.!?]{{0,60}}\b(?:says|prints|answers|replies|responds|outputs|writes|adds|appends|ends|closes|mentions)\b[^.!?]{{0,20}}(?:{_LOUD}|{_QUOTED})"),
     ("repeat say", r"\b(?:repeat|say)(?: this)? after me\b"),
+    ("say reply respond output obey write type",
+     rf"{_OPENS}(?:say|reply|respond|obey)\b(?! (?:to|within|by|promptly|immediately|in writing|at|before|on|no|yes|who|what|where|when|which|how|why|if|whether|goodbye|thank)\b) ?:? ?\w|\b(?:just|only|always|please|simply) (?:output|write|type)\b:? ?(?!about\b|to\b|down\b|in\b)\w|^\W*(?:output|write|type) ?: ?\w|^\W*obey\b|\b(?:must|shall|will|to) (?:always |only )?(?:reply|respond|answer) (?:only )?(?:with|using) (?:{_QUOTED}|{_LOUD}|the (?:word|phrase|sentence))"),
+    ("answer print mention greet recite repeat echo speak talk",
+     rf"{_OPENS}(?:answer|print|mention|greet|recite|repeat|echo)\b:? (?!(?:is|was|the|a|an|all|any|your|this|these|those|each|every|it|them|its|their|his|her|our|my|to|on|in|at|by|for|from|within|down|out|up|off|if|when|about|legibly|clearly|\d+|two|three|both|new|and|or|honestly|us|of)\b)\w|{_OPENS}(?:speak|talk) (?:only|of|about|like|as|in)\b|\b(?:speak|talk) (?:only |of nothing but|about nothing but)|\bmention\b[^.!?]* at least once"),
+    ("sign message messages finish end close conclude begin start open insist recommend add",
+     rf"\bsign (?:off|(?:your|every|each|all) (?:messages?|texts?))\b|\b(?:messages?|texts?) (?:always )?(?:ends?|begins?|starts?|closes?) (?:with|in|on)\b|\b(?:always|never|please|kindly|must|only) (?:finish|end|close|conclude|begin|start|open) (?:by|with)\b|\b(?:always|please|kindly|must) (?:add|insert|append|insist|recommend):? ?(?:{_QUOTED}|{_LOUD}|that\b)"),
+    ("matter whatever regardless whichever no",
+     rf"\bno matter (?:what|which)\b[^.!?]{{0,30}}\b(?:ask\w*|question|answer|say)|\bwh(?:at|ich)ever (?:the |question|you are asked|is asked|they ask|anyone asks)[^.!?]{{0,20}}(?:question|asked?|asks|ask)?\b[^.!?]{{0,40}}\b(?:answer|say|reply|is|,)|\bregardless of (?:the question|what (?:is|you are|was) asked)|\bno other {_ANSWER}"),
+    ("response answer output reply template llm ai instructions prompt",
+     r"^\W*(?:response|final answer|output|(?:suggested|model|sample|expected) (?:reply|answer|response)|response[_ -]?template|prompt)[\"']?(?: ?:|_\w+ ?=)|\b(?:llm|ai|prompt|system)_\w+ ?[:=]"),
+    ("ask asks asking enquire enquires enquiring inquire inquires inquiring",
+     rf"\b(?:users?|anyone|anybody|people|whoever|everyone|everybody|those|persons?)(?: who)? (?:asks?|asking|enquir\w+|inquir\w+|wants? to know)\b[^.!?]{{0,60}}\b(?:told|gets?|hears?|{_ANSWER}|is given|receives?|greet\w*)\b|\bgreet (?:the|any|every)"),
+    ("your you",
+     r"\byour (?:task|job|role|mission|duty|goal|purpose|name|persona)(?: now)? ?(?:is|:)[^.!?]{0,30}\b(?:say|print|reply|respond|answer|write|output|mention|now|pretend|that of)\b|\byou (?:will|shall|must|can only|may only|are to) (?:now |only )?(?:speak|talk|act (?:as|like)|obey)\b|\bi(?:, [^,]{3,30},)? (?:want|order|need|command|instruct|ask|tell|authori[sz]e|request|expect|allow) you to (?:\w+ )?(?:say|reply|respond|answer|output|print|repeat|mention|write|ignore|forget|pretend|reveal|speak)|\bdo what i say\b"
+     r"|\bif you (?:can read|are reading|read|see|find|process) this\b|\bthe one (?:answering|reading|replying|summari\w+)|\byou who (?:answer|read|reply|summari\w+|write)|\bupdate your memor"),
+    ("phrase word words sentence expression slogan motto string sure",
+     rf"\bthe (?:phrase|sentence|slogan|string)\b[^.!?]{{1,80}}\b(?:must|should|shall|has to|have to|needs? to|is to|are to) (?:be|appear|stand|come|close|end|open|follow)\b|\b(?:make sure|ensure|see to it)\b[^.!?]{{1,60}}\b(?:is|are|gets|be) (?:mentioned|said|included|quoted|repeated|named|stated)|\bverbatim ?:"),
+    ("verbatim", r"\binclude\b[^.!?]{0,40}\bverbatim\b"),
+    ("when whenever", r"\bwhen(?:ever)? (?:explaining|describing|discussing|talking|mentioning|speaking|quoting|citing|presenting|writing|summari[sz]ing|answering|reading|telling|(?:this|the) (?:text|passage|page|document) is)[^.!?]{0,80}\b(?:mention|say|add|include|note|state|call|output|print|write|end|begin)\b"),
+    ("text passage page document file", r"\bif (?:this|the) (?:text|passage|page|document|file|sentence) is (?:read|retrieved|quoted|found|processed|shown|indexed)\b"),
+    ("@MARK", r"</?\w*(?:passage|question|document|context|answer|query|instruction|important|system)\w*>"),
+    ("human user", r"\b(?:human|user) ?:.{1,200}\b(?:assistant|ai|bot|answer) ?:"),
+    ("note message messages developer administrator admin creator operator reminder machine override from",
+     r"^\W*(?:hidden|private|secret|internal) note\b|\b(?:note|reminder|memo) to (?:self|the (?:machine|model|system|reader|answering))|\bfor the machine\b|\b(?:message|order|note|instruction)s? from (?:the |your )?(?:developer|admin\w*|system|creator|operator|openai|anthropic)|\b(?:as|i am|i'm|this is) (?:your|the) (?:developer|creator|administrator|admin|operator|user)\b|^\W*from: (?:openai|anthropic|the developer|system)\b|\b(?:llm|ai|priority|admin\w*|system)[ _](?:override|message)\b"),
+    ("memory memories", r"\b(?:save|store|add|put|keep|write|record|note)\b[^.!?]{0,30}\b(?:in|to|into|as)\b (?:a |the |your |long-term |its )*memor(?:y|ies)\b"),
+    ("sql database", r"\b(?:switch|change|route|go over)\b[^.!?]{0,20}\bto (?:the )?(?:sql|database|chat|memory|off[_ -]topic|documents)\b|\b(?:use|query|search|answer from) the database\b|\brun this (?:query|sql)"),
+    ("decode conversation", r"\bdecode\b[^.!?]{0,40}\b(?:follow|obey|execute|do|say)\b|\b(?:new|end of) conversation\b"),
     # What it is to do with what it keeps, runs and is.
     ("user users memory",
      r"\b(?:remember|memori[sz]e|note|save|store|record|keep in (?:mind|memory))\b[^.!?]{0,40}\b(?:the user\b|this user\b|users?'s? |about the user|(?:in|to) (?:your|the assistant's|long-term) memory)"),
@@ -155,7 +183,7 @@ _MACHINE_ELSEWHERE = (
     r"|人工智能|人工智慧|语言模型|大模型|助手|言語モデル|人工知能|アシスタント|인공지능|언어 모델|어시스턴트|챗봇|chat-?bot"
 )
 _SAY_ELSEWHERE = (
-    r"\bantworte(?:n sie)?\b|\bsag(?:e|en sie)?\b|\bschreib(?:e|en sie)?\b|\bgib\b|\bgeben sie\b|\bnenne\b|\berwahne|\bbeende|\bbeginne|\bfuge|\bwiederhole|\brepond(?:s|ez|re)\b|\bdis\b|\bdites\b|\becri(?:s|vez)\b|\btermine[rz]?\b"
+    r"\bantworte(?:n sie)?\b|\bsag(?:e|en sie)?\b|\bschreib(?:e|en sie)?\b|\bgib\b|\bgeben sie\b|\bnenn(?:e|en)\b|\berwahne|\bbeende|\bbeginne|\bfuge|\bwiederhole|\brepond(?:s|ez|re)\b|\bdis\b|\bdites\b|\becri(?:s|vez)\b|\btermine[rz]?\b"
     r"|\bcommence[rz]?\b|\bajoute[rz]?\b|\bmentionne[rz]?\b|\brepete[rz]?\b|\baffiche[rz]?\b|\bresponde[r]?\b|\bdi\b|\bdiga\b|\bescrib[ae]|\btermin[ae]\b|\bempie[cz]|\banad[ae]\b|\bmencion[ae]\b|\brepite\b|\brispond\w+|\bscrivi\b"
     r"|\baggiungi\b|\binizia\b|\bripeti\b|\bresponda\b|\bescreva\b|\btermine\b|\bacrescente\b|\brepita\b|\bantwoord\b|\bzeg\b|\bschrijf\b|\beindig\b|\bvoeg\b|\bherhaal\b|\bodpowied[zaj]|\bpowiedz|\bnapisz|\bzakoncz|\bdodaj\b|\bpowtorz"
     r"|ответь|отвечай|отвечать|скажи|напиши|заверш|добавь|повтори|cevap ver|yanitla|\bsoyle|\byaz\b|\bbitir|\bekle\b|\bsvara\b|\bskriv\b|\bavsluta\b|\bsvar\b|\bsig\b|\bodpove[zd]|\bodpovid|\brekni\b|\bnapis|відповідай|напиши"
@@ -170,7 +198,15 @@ _EACH_ELSEWHERE = (
 )
 _USER_ELSEWHERE = r"benutzer|\bnutzer|utilisateur|usuario|\butente|gebruiker|uzytkownik|пользовател|kullanici|anvandare|bruger|uzivatel|користувач|المستخدم|उपयोगकर्ता|用户|用戶|使用者|ユーザー|利用者|사용자|pengguna"
 
+_OUGHT_ELSEWHERE = r"muss|soll|bitte|doi(?:t|vent)|faut|deb[ae]n?|deve|devono|devem|moet|dient|musi|nalezy|долж|следует|meli|mali\b|maste|skal|повин|يجب|चाहिए|必须|必須|要|こと|ください|해야|하세요|harus|phai"
+_ASKED_ELSEWHERE = r"gefragt|fragt|demand|pregunt|\bchied|domand|pergunt|gevraagd|vraagt|pyta|zapyt|спрос|спраш|sorul|sorar|fragar|fragas|spor|\bptat|zept|запит|سئل|पूछ|问|聞かれ|尋ね|물으|질문"
+_ONLY_ELSEWHERE = r"\bnur\b|immer|stets|seulement|uniquement|toujours|\bsolo|unicamente|siempre|sempre|soltanto|apenas|somente|alleen|altijd|tylko|zawsze|только|всегда|sadece|\bhep\b|\bbara\b|alltid|\bkun\b|altid|\bjen\b|vzdy|лише|завжди|فقط|केवल|只|だけ|のみ|만\b|hanya|\bchi\b"
+
 ELSEWHERE = (
+    rf"^(?=.*(?:{_EACH_ELSEWHERE}).{{0,20}}(?:{_ANSWER_ELSEWHERE}).{{0,60}}(?:{_OUGHT_ELSEWHERE}))",
+    rf"^.{{0,60}}(?:{_ASKED_ELSEWHERE}).{{0,80}}(?:{_SAY_ELSEWHERE})",
+    rf"^\W*(?:{_SAY_ELSEWHERE})\w*.{{0,30}}(?:{_ONLY_ELSEWHERE})|(?:{_ONLY_ELSEWHERE}).{{0,30}}(?:{_SAY_ELSEWHERE})\w* ?[:„“”\"«]",
+    rf"^.{{0,40}}(?:{_MACHINE_ELSEWHERE})\w* ?[:：]",
     rf"(?:{_IGNORE_ELSEWHERE})\w*.{{0,60}}?(?:{_INSTRUCTIONS_ELSEWHERE})|(?:{_INSTRUCTIONS_ELSEWHERE})\w*.{{0,30}}?(?:{_IGNORE_ELSEWHERE})",
     rf"^(?=.*(?:{_MACHINE_ELSEWHERE}))(?=.*(?:{_SAY_ELSEWHERE}|{_IGNORE_ELSEWHERE}))",
     rf"(?:{_SAY_ELSEWHERE})\w*[^.!?]{{0,60}}?(?:{_USER_ELSEWHERE})|(?:{_USER_ELSEWHERE})\w*[^.!?]{{0,30}}?(?:{_SAY_ELSEWHERE})",
@@ -210,7 +246,7 @@ def english(unit: str) -> bool:
 
 
 _GROUPS = re.compile(r"\(\?:[^()]*\)\??|\[[^\]]*\]|\\[bw][*+]?")
-ELSEWHERE_STEMS = tuple({stem for part in _GROUPS.sub(" ", f"{_IGNORE_ELSEWHERE}|{_SAY_ELSEWHERE}").split("|") if (stem := part.split()[0])})
+ELSEWHERE_STEMS = tuple({stem for part in _GROUPS.sub(" ", f"{_IGNORE_ELSEWHERE}|{_SAY_ELSEWHERE}|{_MACHINE_ELSEWHERE}|{_OUGHT_ELSEWHERE}").split("|") if (stem := part.split()[0])})
 """Every rule of `ELSEWHERE` wants one of these."""
 
 

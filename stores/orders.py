@@ -31,6 +31,11 @@ _DIGITS_LIKE = str.maketrans("0134578@$!|", "oieastbasil")
 _DISGUISED = re.compile(r"\b(?=\w*[a-z@$!|])[a-z@$!|]*[0134578@$!|][\w@$!|]*[a-z]", re.IGNORECASE)
 _SPACED = re.compile(r"(?<!\w)\w(?:[ ._*-]\w){7,}(?!\w)")
 _SQUASHED = re.compile(r"ignor|disregard|instruction|assistant|prompt|answer|reply|respon|output|sayonly|language?model|forget", re.IGNORECASE)
+_WISHES = re.compile(
+    r"\b(?:say|said|spok|speak|talk|repl[iy]|respon|answer|mention|print|output|writ|add|append|includ|insert|finish|end|clos|conclu|begin|start|sign|greet|tell|told|messag"
+    r"|instruct|obey|always|never|must|shall|please|kindly|appreciat|phras|sentence|word|user|reader|assistant|machine|model|remember|forget|ignor)",
+    re.IGNORECASE,
+)
 _ENGLISH_WORDS = re.compile(r"\b(?:the|of|and|is|to|that|for|with|this|you|must|your|are|was|it|by|when)\b", re.IGNORECASE)
 
 
@@ -60,6 +65,11 @@ class Reading:
     orders: tuple[str, ...] = ()
 
 
+def wishes(text: str) -> bool:
+    """Whether a text has a word by which somebody might wish for something to be said: far too little to set it aside for."""
+    return bool(_WISHES.search(folded(text)))
+
+
 def without(text: str) -> str:
     """The text without the sentences, lines and cells that give orders to the machine."""
     return read(text).text
@@ -82,7 +92,7 @@ def read(text: str) -> Reading:
     units = list(_units(text))
     found = [_is_order(text[first:last]) for first, last in units]
     for at in range(len(units) - 1):  # an order may run over two cells or lines
-        apart = text[units[at][1] - 1] in ".!?…。！？"
+        apart = text[units[at][1] - 1] in ".!…。！"
         if not apart and not found[at] and not found[at + 1] and _is_order(f"{text[slice(*units[at])]} {text[slice(*units[at + 1])]}"):
             found[at] = found[at + 1] = True
     if not any(found):
