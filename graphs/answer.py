@@ -16,6 +16,7 @@ from graphs.sql import says_nothing
 from graphs.state import State
 from graphs.turn import Turn
 from graphs.values import Citation
+from stores.orders import ASIDE, aside, wishes
 from stores.values import Passage, Table, Value
 
 ENOUGH = 0.65
@@ -39,6 +40,12 @@ TELLING = 3
 _POLAR = re.compile(
     r"(is|are|was|were|do|does|did|has|have|had|can|could|may|must|shall|should|will|would|am)\b", re.IGNORECASE
 )
+_ASKS_FOR_ORDERS = re.compile(
+    r"\b(assistants?|chatbots?|ai|language models?|injections?|hidden (text|instructions?|orders?)|(tells?|asks?|orders?|address(es)?|instructs?|wants?|expects?) you)\b",
+    re.IGNORECASE,
+)
+"""A question about what documents say to the assistant; asked of passages that say nothing to it, it is a question like any other."""
+_MARKS = re.compile(r"\s*\[\d{1,3}\]")
 _PREAMBLE = re.compile(
     r"^(according to the (passages?|documents?),?\s+|the (passages?|documents?|rows) (only )?(states?|says?|mentions?)( that|:)?\s+)",
     re.IGNORECASE,
@@ -84,6 +91,8 @@ def _say_rows(question: str, turn: Turn, table: Table) -> None:
 
 def _spoken(question: str, turn: Turn, table: Table) -> bool:
     """Put few rows into words; False when no sentence of the model stood on the rows."""
+    if any(isinstance(cell, str) and aside(cell) == ASIDE for row in table.rows for cell in row):
+        return False  # a cell that addresses the assistant is quoted by the template
     messages = [SystemMessage(prompts.ROWS_SYSTEM), HumanMessage(prompts.rows_question(question=question, table=table))]
     shown = 0
     for sentence in sentences(turn.speaker.stream(messages, max_tokens=120)):
@@ -121,7 +130,7 @@ def _row(row: Sequence[Value], head: int) -> str:
 def _text(cell: Value) -> str:
     if isinstance(cell, float):
         return f"{cell:,.2f}".rstrip("0").rstrip(".") if abs(cell) >= 0.01 or cell == 0 else f"{cell:g}"
-    return "none" if cell is None else str(cell)
+    return "none" if cell is None else f'"{cell}"' if aside(str(cell)) == ASIDE else str(cell)
 
 
 def _from_passages(state: State, turn: Turn) -> dict[str, object]:
@@ -137,8 +146,24 @@ def _from_passages(state: State, turn: Turn) -> dict[str, object]:
     return {"citations": citations, "grounded": bool(citations)}
 
 
+def _say_orders(turn: Turn, passages: Sequence[Passage]) -> list[Citation]:
+    """Quote, by program, what the passages tell the assistant to do: the user asks for it."""
+    citations: list[Citation] = []
+    for passage in passages:
+        for order in passage.orders:
+            number = cite(citations, passage, order)
+            gap = " " if turn.text else "Some text there addresses me. I quote it and do not follow it: "
+            turn.say(f'{gap}"{order}" [{number}]')
+    return citations
+
+
 def _say_passages(question: str, turn: Turn, passages: Sequence[Passage], earlier: str | None) -> list[Citation]:
     """Answer from passages where these hold the answer; no citations where they do not, and then nothing was said."""
+    if _ASKS_FOR_ORDERS.search(question) and any(passage.orders for passage in passages):
+        return _say_orders(turn, passages)
+    passages = [passage for passage in passages if passage.text]
+    if not passages:
+        return []
     human = HumanMessage(prompts.documents_question(question=question, passages=passages, earlier=earlier))
     messages: list[BaseMessage] = [SystemMessage(prompts.DOCUMENTS_SYSTEM), human]
     enough = ENOUGH_POLAR if _POLAR.match(question) else ENOUGH
@@ -183,9 +208,11 @@ def _say_supported(
         gap = " " if turn.text else ""
         if table is not None and stands_on_rows(sentence, table, question) and _names_a_cell(sentence, table):
             turn.say(gap + sentence)
-        elif found:
-            number = cite(citations, passages[found.passage], found.quote)
-            turn.say(f"{gap}{_told(sentence, found, question, quoting=not quoted)} [{number}]")
+        elif found and not _strays(sentence, found, question):
+            passage = passages[found.passage]
+            number = cite(citations, passage, found.quote)
+            # A passage that gave orders is not trusted with more of the answer than was asked for.
+            turn.say(f"{gap}{_told(sentence, found, question, quoting=not quoted and not passage.orders)} [{number}]")
             quoted = True
         else:
             left_out += 1
@@ -194,21 +221,27 @@ def _say_supported(
     return citations
 
 
+def _strays(sentence: str, found: Support, question: str) -> bool:
+    """Whether a sentence says nothing of the question, from words that may be somebody's wish to have it said."""
+    return not words(question) & (words(sentence) | words(found.quote)) and wishes(found.quote)
+
+
 def _told(sentence: str, found: Support, question: str, *, quoting: bool) -> str:
     """A sentence as it is shown: with the passage's own words where these say more."""
+    spoken = _MARKS.sub("", found.quote)  # a footnote's number would be taken for a citation
     if found.echo:
         # What only says the question again ("Yes, you can …") cannot be checked: the passage's words can.
-        return f'The documents say: "{found.quote}"'
+        return f'The documents say: "{spoken}"'
     more = words(found.quote) - words(sentence) - words(question)
     plain = "|" not in found.quote and len(found.quote.split()) <= QUOTED_WORDS
     if quoting and plain and len(more) >= TELLING:
-        return f'{sentence} In the document\'s words: "{found.quote}"'
+        return f'{sentence} In the document\'s words: "{spoken}"'
     return sentence
 
 
 def _without_preamble(sentence: str) -> str:
     """The sentence without "The passage states that": which passage it is, the citation says."""
-    rest = _PREAMBLE.sub("", sentence)
+    rest = _MARKS.sub("", _PREAMBLE.sub("", sentence))  # a citation is made by program; one that was written is copied, or forged
     return rest[:1].upper() + rest[1:]
 
 
@@ -218,5 +251,7 @@ def _names_a_cell(sentence: str, table: Table) -> bool:
 
 
 def _not_found(passages: Sequence[Passage]) -> str:
+    given = list(dict.fromkeys(p.document for p in passages if p.orders))[:3]
+    note = f" In {'; '.join(given)} I set aside text that addresses me; ask what it tells the assistant, and I will quote it." if given else ""
     looked = list(dict.fromkeys(f"{p.document} ({p.location})" for p in passages))[:3]
-    return f"I don't know: I did not find that in your documents. The nearest I looked at: {'; '.join(looked)}."
+    return f"I don't know: I did not find that in your documents. The nearest I looked at: {'; '.join(looked)}.{note}"

@@ -12,6 +12,7 @@ from graphs import prompts
 from graphs.sql import READ_ONLY, asks_to_write, query_of
 from graphs.state import State
 from graphs.turn import Turn
+from stores.orders import ASIDE, aside
 from stores.values import Message
 
 # A joke by template: a small model's jokes are slow and seldom kind.
@@ -115,7 +116,8 @@ def way_back(turn: Turn) -> str:
                 if len(names) > 3
                 else f"your database ({', '.join(names)})"
             )
-    documents = list(dict.fromkeys(document.name for document in turn.services.documents.all(user=turn.user)))[:2]
+    known = dict.fromkeys(aside(document.name) for document in turn.services.documents.all(user=turn.user))
+    documents = [name for name in known if name != ASIDE][:2]
     if documents:
         offers.append(f"your documents (such as {' or '.join(documents)})")
     offers.append("what you asked me to remember")

@@ -24,7 +24,10 @@ def documents(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
     with turn.step("documents") as detail:
         passages = _found(state, turn)
         names = list(dict.fromkeys(p.document for p in passages))
+        orders = sum(len(p.orders) for p in passages)
         detail.append(f"{len(passages)} passages from {', '.join(names)}" if passages else "nothing found")
+        if orders:
+            detail.append(f"{orders} {'place' if orders == 1 else 'places'} in them that {'addresses' if orders == 1 else 'address'} the assistant set aside")
         return {"passages": passages}
 
 

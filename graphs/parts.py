@@ -14,8 +14,10 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from graphs import prompts
 from graphs.errors import TurnCancelled
 from graphs.grounding import names, quote, split, support, words
+from graphs.recall import safe
 from graphs.turn import Turn
 from stores.errors import NotFound
+from stores.orders import aside
 from stores.values import Document, Passage
 
 CHARACTERS_PER_TOKEN = 3
@@ -85,11 +87,16 @@ def work(turn: Turn, documents: Sequence[Document], sentences: int | None = None
     """
     found: list[Part] = []
     for document in documents:
-        passages = turn.services.documents.contents(document.id, user=turn.user)
+        passages = _contents(turn, document.id)
         if not passages:
             still_there(turn, document)
         found += cut(document, passages, _size(turn, passages, max(1, sentences // len(documents)) if sentences else None))
     return Work(tuple(found[: turn.bounds.parts]), len(found))
+
+
+def _contents(turn: Turn, id_: str) -> list[Passage]:
+    """A document's passages without what gives the assistant orders; one that is nothing else is left out."""
+    return [kept for passage in turn.services.documents.contents(id_, user=turn.user) if (kept := safe(passage)).text]
 
 
 def _size(turn: Turn, passages: Sequence[Passage], sentences: int | None) -> int:
@@ -142,7 +149,7 @@ def about(turn: Turn, documents: Sequence[Document], topic: str, sentences: int 
     if best is None:
         return Work((), 0)
     document = known[best.document_id]
-    beside = [p for p in turn.services.documents.contents(document.id, user=turn.user) if p.location == best.location]
+    beside = [p for p in _contents(turn, document.id) if p.location == best.location]
     parts = cut(document, beside or [best], _size(turn, beside, sentences))
     return Work(tuple(parts[: turn.bounds.parts]), len(parts))
 
@@ -184,7 +191,7 @@ def write(turn: Turn, document: Document, system: str, human: str, max_tokens: i
 
 def notes(turn: Turn, part: Part, most: int = 1) -> list[Note]:
     """The part in a sentence or a few that stand the check; in its own words where none of the model's does."""
-    human = prompts.condense_part(document=part.document.name, place=part.place, text=part.text)
+    human = prompts.condense_part(document=aside(part.document.name), place=part.place, text=part.text)
     return _condensed(turn, human, [part])[:most] or first_words(part)
 
 

@@ -7,8 +7,10 @@ it is shared by all users.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
+from stores.orders import ASIDE, aside
 from stores.values import Memory, Passage, Schema, Table, TableInfo, Value, ValueMatch
 
 ROUTE_SYSTEM = """You sort messages for an assistant that has a database, documents and a memory of its user. Reply with one word, the kind of the message.
@@ -97,7 +99,7 @@ def create_table(table: TableInfo) -> str:
     lines = []
     for column in table.columns:
         # A small model reads a constraint as part of the schema, and a comment as an aside.
-        values = ", ".join("'" + value.replace("'", "''") + "'" for value in column.values)
+        values = ", ".join("'" + value.replace("'", "''") + "'" for value in column.values if aside(value) != ASIDE)
         check = f" CHECK ({quoted(column.name)} IN ({values}))" if values else ""
         note = _note(column.comment)
         lines.append((f"  {quoted(column.name)} {column.type}".rstrip() + check, note))
@@ -118,7 +120,7 @@ def create_table(table: TableInfo) -> str:
 
 def _note(comment: str | None) -> str:
     """A comment behind a line of SQL, on that line whatever stands in it."""
-    return f" -- {' '.join(comment.split())[:COMMENT]}" if comment and comment.strip() else ""
+    return f" -- {aside(' '.join(comment.split()))[:COMMENT]}" if comment and comment.strip() else ""
 
 
 def quoted(name: str) -> str:
@@ -179,7 +181,7 @@ def documents_question(
     *, question: str, passages: Sequence[Passage], table: Table | None = None, earlier: str | None = None
 ) -> str:
     """The passages, then the question, after the rows where there are some and `earlier`: what it goes on from."""
-    shown = "\n\n".join(f"[{n}] {p.document}, {p.location}:\n{p.text}" for n, p in enumerate(passages, 1))
+    shown = "\n\n".join(f"[{n}] {p.document}, {p.location}:\n{_quoted(p.text)}" for n, p in enumerate(passages, 1))
     rows = f"\n\n{_rows(table, 12)}" if table is not None else ""
     before = f"\n\n{earlier}" if earlier else ""
     return f"{shown}{rows}{before}\n\nQuestion: {question}"
@@ -249,8 +251,16 @@ def chat_question(*, question: str, memories: Sequence[Memory]) -> str:
     return f"(What the user told you before, for use where it fits:\n{told})\n\n{question}"
 
 
+def _quoted(text: str) -> str:
+    """A passage that cannot be taken for the question after it."""
+    return _ASKS_HERE.sub(r"\1 –", text)
+
+
+_ASKS_HERE = re.compile(r"^(\W*question)\s*:", re.IGNORECASE | re.MULTILINE)
+
+
 def _cell(value: Value) -> str:
-    return "NULL" if value is None else _short(str(value), 60)
+    return "NULL" if value is None else _short(aside(str(value)), 60)
 
 
 def _short(text: str, most: int) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from langgraph.runtime import Runtime
 
 from graphs.state import State, fresh
 from graphs.turn import Mode, Turn
+from stores.orders import aside, read
 from stores.values import Message, Passage
 
 # Words by which a question leans on the one before it.
@@ -41,7 +43,13 @@ def recall(state: State, runtime: Runtime[Turn]) -> State:
 
 def search(turn: Turn, query: str, *, mode: Mode = "reranked") -> list[Passage]:
     """The nearest passages that this user may see; "reranked" takes a moment longer and is for those that are answered from."""
-    return turn.services.documents.search(query, user=turn.user, k=turn.bounds.passages, mode=mode)
+    return [safe(p) for p in turn.services.documents.search(query, user=turn.user, k=turn.bounds.passages, mode=mode)]
+
+
+def safe(passage: Passage) -> Passage:
+    """A passage without what addresses the assistant in it, which is kept apart."""
+    reading = read(passage.text)
+    return replace(passage, document=aside(passage.document), location=aside(passage.location), text=reading.text, orders=reading.orders)
 
 
 def leans(question: str) -> bool:

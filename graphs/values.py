@@ -13,12 +13,16 @@ ROUTES: tuple[Route, ...] = ("sql", "documents", "both", "memory", "chat", "off_
 
 @dataclass(frozen=True)
 class Citation:
-    """Where a claim stands. `location`: page, heading or row; `quote`: the passage's own words."""
+    """Where a claim stands. `location`: page, heading or row; `quote`: the passage's own words.
+
+    `gives_orders`: the passage addresses the assistant; that part was not read to the model.
+    """
 
     document: str
     location: str
     quote: str
     score: float = 0.0
+    gives_orders: bool = False
 
 
 @dataclass(frozen=True)

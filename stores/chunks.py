@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from stores.orders import without
 from stores.parsers.section import Section
 
 _PARAGRAPH = re.compile(r"\n[ \t]*\n+")
@@ -66,7 +67,12 @@ def split(
         limit = max(chunk_tokens // 2, chunk_tokens - count(_prefix(title, section.headings)) - 4)
         pieces.extend(_rows(section, limit, count) if section.header else _passages(section, limit, count))
     merged = _merge(pieces, max(chunk_tokens // 2, chunk_tokens - count(_prefix(title, ())) - 4), min_tokens)
-    return [Chunk(p.headings, _location(p), p.text, f"{_prefix(title, p.headings)}\n{_DIVIDER.sub('', p.text)}".strip()) for p in merged]
+    return [Chunk(p.headings, _location(p), p.text, _embedded(title, p)) for p in merged]
+
+
+def _embedded(title: str, piece: _Piece) -> str:
+    # What addresses the assistant says nothing of what a passage is about: a vector with it would draw other questions.
+    return f"{without(_prefix(title, piece.headings))}\n{without(_DIVIDER.sub('', piece.text))}".strip()
 
 
 def _without_frame(count_tokens: Callable[[str], int]) -> Callable[[str], int]:

@@ -20,6 +20,7 @@ from stores.errors import NotFound, StoreUnavailable
 from stores.folders import resolve
 from stores.fusion import ranked, scaled, weighted, without_repeats
 from stores.ingestion import Ingestion, Limits, discard
+from stores.orders import without
 from stores.registry import EVERYBODY, Registry
 from stores.values import Document, Embed, IngestProgress, IngestReport, Passage, Rerank
 from stores.vectors import Collection
@@ -159,7 +160,7 @@ class Documents:
         similarity = {key: float(chunk.vector @ vector) for key, chunk in chunks.items()}
         scores = self._scores(mode, {key: score for key, score in words.items() if key in chunks}, similarity)
         if mode == "reranked" and self._rerank:
-            scores = self._reranked(query, scores, {key: chunk.text for key, chunk in chunks.items()})
+            scores = self._reranked(query, scores, {key: without(chunks[key].text) for key in ranked(scores)[:RERANKED]})
         best = without_repeats((chunks[key] for key in ranked(scores)), lambda chunk: chunk.text)[:k]
         return [chunk.passage(score=scores[chunk.id], similarity=similarity[chunk.id]) for chunk in best]
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stores.keywords import match_expression
+from stores.orders import ASIDE, named
 from stores.registry import EVERYBODY, Registry
 from stores.values import Document, Passage
 
@@ -102,8 +103,8 @@ def outline(registry: Registry, *, user: str, limit: int, headings: int) -> list
     found = registry.rows(f"SELECT name, headings FROM documents WHERE {_VISIBLE} ORDER BY name, path, user LIMIT ?", (user, limit))
     lines = []
     for name, stored in found:
-        tops = json.loads(stored)[:headings]
-        lines.append(f"{name}: {', '.join(tops)}" if tops else name)
+        tops = [top for heading in json.loads(stored)[:headings] if (top := named(heading)) != ASIDE]
+        lines.append(f"{named(name)}: {', '.join(tops)}" if tops else named(name))
     return lines
 
 

@@ -100,7 +100,8 @@ class Document:
 class Passage:
     """A piece of a document. `location` is its page, heading or row; `score` is relevance, higher is better, 0 to 1.
 
-    `similarity` is the cosine between question and passage (0 where only keywords found it).
+    `similarity` is the cosine between question and passage (0 where only keywords found it). `orders` are sentences that address
+    the assistant, once they have been set aside from `text` (`stores.orders`).
     """
 
     id: str
@@ -110,6 +111,7 @@ class Passage:
     text: str
     score: float = 0.0
     similarity: float = 0.0
+    orders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -156,6 +156,12 @@ def test_the_sources_carry_document_location_and_the_quoted_words() -> None:
     assert re.sub(r"\s+", " ", text) == "Sources1handbook.md Refundswithin 30 days"
 
 
+def test_a_source_that_addresses_the_assistant_is_marked() -> None:
+    marked, plain = (Tags(evidence.sources((Citation("a.md", "Fees", "5 euros", 0.5, orders),), "a1")).text for orders in (True, False))
+    assert "addresses the assistant" in marked
+    assert "addresses" not in plain
+
+
 @pytest.mark.parametrize(
     ("rows", "truncated", "shown", "note"),
     [

@@ -18,6 +18,7 @@ Private = Annotated[bool, typer.Option("--private", help="Keep nothing of it: ne
 
 PRIVATE = "Nothing of this conversation is kept."
 HELP = "Ask, or: /new starts another conversation, /exit ends. Ctrl-C stops an answer."
+GIVES_ORDERS = " (this passage addresses the assistant; that part was set aside and not followed)"
 
 
 def register(app: typer.Typer) -> None:
@@ -124,7 +125,7 @@ def evidence(answer: Answer) -> list[str]:
     if answer.sql:
         blocks.append(f"SQL:\n{answer.sql}" if "\n" in answer.sql else f"SQL: {answer.sql}")
     if answer.citations:
-        cited = (f'[{n}] {c.document}, {c.location}: "{" ".join(c.quote.split())}"' for n, c in enumerate(answer.citations, 1))
+        cited = (f'[{n}] {c.document}, {c.location}: "{" ".join(c.quote.split())}"{GIVES_ORDERS if c.gives_orders else ""}' for n, c in enumerate(answer.citations, 1))
         blocks.append("\n".join(cited))
     if answer.choices:
         blocks.append("\n".join(f"{number}. {choice}" for number, choice in enumerate(answer.choices, 1)))

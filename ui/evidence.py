@@ -22,6 +22,8 @@ ROWS_SHOWN = 50
 CSV_BYTES = 1_000_000
 """The largest CSV file that an answer carries with it."""
 
+GIVES_ORDERS = '<p class="quiet gives-orders">This passage addresses the assistant. That part was set aside and not followed.</p>'
+
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """What makes a spreadsheet take text for a formula (OWASP, CSV injection)."""
 
@@ -113,7 +115,7 @@ def sources(citations: Sequence[Citation], answer_id: str) -> str:
     entries = "".join(
         f'<li><details data-key="{escape(answer_id)}:c{number}" data-citation="{number}"><summary><span class="mark">{number}</span>'
         f'<span class="source-name">{escape(citation.document)}</span> <span class="quiet">{escape(citation.location)}</span></summary>'
-        f"<blockquote>{escape(citation.quote)}</blockquote></details></li>"
+        f"<blockquote>{escape(citation.quote)}</blockquote>{GIVES_ORDERS if citation.gives_orders else ''}</details></li>"
         for number, citation in enumerate(citations, 1)
     )
     return f'<section class="sources" aria-label="Sources"><h3>Sources</h3><ol>{entries}</ol></section>'

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from stores.errors import DocumentUnreadable
+from stores.orders import visible
 from stores.parsers.archive import kind_inside
 from stores.parsers.book import parse_epub
 from stores.parsers.decoding import decode, shown
@@ -110,7 +111,7 @@ def parse(data: bytes, name: str, *, max_pages: int = 2000, ocr: bool = True) ->
         sections = _parse_text_kind(kind, decode(data, name), name)
     if not any(re.search(r"\w", section.text) for section in sections):
         raise DocumentUnreadable(f"{name} has no text")
-    return sections
+    return [Section(tuple(map(visible, s.headings)), s.location, visible(s.text), visible(s.header)) for s in sections]
 
 
 def _signature(data: bytes) -> str | None:

@@ -16,7 +16,13 @@ _BLOCKS = frozenset(
     h3 h4 h5 h6 header hr html li main ol p pre section summary table tbody td tfoot th thead tr ul [document]""".split()
 )
 _HEADING = re.compile(r"h[1-6]$")
-_INVISIBLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_INVISIBLE = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0*\.?0*\s*(;|!|$)|font-size\s*:\s*0*\.?0*[01]?(px|pt|em|rem|%)?\s*(;|!|$)|(left|top|text-indent)\s*:\s*-\d{3,}",
+    re.IGNORECASE,
+)
+_COLOUR = re.compile(r"(?<![\w-])color\s*:\s*([^;!]+)", re.IGNORECASE)
+_BEHIND = re.compile(r"background(?:-color)?\s*:\s*([^;!]+)", re.IGNORECASE)
+_WHITE = ("white", "#fff", "#ffffff", "rgb(255,255,255)", "hsl(0,0%,100%)", "transparent")
 
 
 def parse_html(text: str, name: str, *, max_depth: int = 2000, max_characters: int = 10_000_000, max_tags: int = 500_000, seconds: float = 60.0) -> list[Section]:
@@ -60,8 +66,25 @@ def _is_dropped(tag: Any) -> bool:
         tag.name in _DROPPED
         or tag.has_attr("hidden")
         or str(tag.get("aria-hidden", "")).lower() == "true"
-        or bool(_INVISIBLE.search(str(tag.get("style", ""))[:1000]))
+        or bool(_INVISIBLE.search(_style(tag)))
+        or _is_white_on_white(tag)
     )
+
+
+def _style(tag: Any) -> str:
+    return str(tag.get("style", ""))[:1000]
+
+
+def _is_white_on_white(tag: Any) -> bool:
+    """Whether a tag's own colour is that of what lies behind it; a page is white where nothing says otherwise."""
+    found = _COLOUR.search(_style(tag))
+    if found is None:
+        return False
+    behind = next((b.group(1) for t in (tag, *tag.parents) if (b := _BEHIND.search(_style(t)))), None)
+    if behind is None and any(t.has_attr("bgcolor") for t in (tag, *tag.parents)):
+        return False
+    colour, ground = ("".join(c.lower().split()) for c in (found.group(1), behind or "white"))
+    return colour == ground or (colour in _WHITE and ground in _WHITE)
 
 
 def _refuse_deep(text: str, name: str, max_depth: int) -> None:

@@ -31,8 +31,13 @@ def parse_docx(data: bytes, name: str) -> list[Section]:
 
 
 def _sections(document: Document) -> list[Section]:
+    from docx.oxml.ns import qn
     from docx.text.paragraph import Paragraph
 
+    for mark in list(document.element.body.iter(qn("w:vanish"))):  # hidden text
+        run = mark.getparent().getparent()
+        if run is not None and run.tag == qn("w:r") and run.getparent() is not None and mark.get(qn("w:val")) not in ("0", "false"):
+            run.getparent().remove(run)
     builder = Builder()
     held: list[str] = []
 
