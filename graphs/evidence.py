@@ -2,7 +2,8 @@
 
 A small model leans: it seldom says "off_topic" and often says "sql", whatever it is asked. The weights below
 straighten that (contextual calibration, Zhao et al. 2021, "Calibrate Before Use") and add what the model cannot
-know: how near the nearest passage is, and how many of the question's words are names in the schema.
+know: how near the nearest passage is, how many of the question's words stand in it or are names in the schema, and
+whether the message carries a text, speaks to the assistant, or asks for an errand.
 """
 
 from __future__ import annotations
