@@ -58,7 +58,7 @@ class ScriptedChat(BaseChatModel):
             picked = self._choices.popleft()
             if isinstance(picked, str):
                 assert picked in choices, f"{picked} is not among {choices}"
-                picked = {c: 0.9 if c == picked else 0.1 / (len(choices) - 1) for c in choices}
+                picked = {c: 0.99 if c == picked else 0.01 / (len(choices) - 1) for c in choices}
             best = max(picked, key=lambda c: picked[c])
             found = {c: picked.get(c, 0.0) for c in choices}
             message = AIMessage(best, usage_metadata=_USAGE, response_metadata={"probabilities": found})

@@ -41,3 +41,32 @@ def test_a_sure_model_is_not_overruled_by_weak_evidence() -> None:
     sure = {**dict.fromkeys(EVEN, 0.01), "sql": 0.95}
     found = weigh(sure, gather("Total turnover?", schema=SCHEMA, values=[], nearest=[]))
     assert max(found, key=lambda r: found[r]) == "sql"
+
+
+@pytest.mark.parametrize(
+    ("question", "kinds"),
+    [
+        ("Shorten this: we are closed on Monday", {"talk", "carried"}),
+        ('Is there a typo in "We look forwrad to it"?', {"talk", "carried"}),
+        ("Are you sure?", {"you"}),
+        ("Okay, understood", {"talk"}),
+        ("Remember this: my boss is called Kim", {"told", "mine"}),
+        ("Call me Kim", {"told"}),
+        ("Call me a taxi", {"errand"}),
+        ("Please recommend a film", {"errand"}),
+        ("Order the lines by city", {"known"}),
+        ("How old is my son?", {"mine"}),
+        ("How do I get a refund?", set()),
+        ("What is the capital of Peru?", set()),
+    ],
+)
+def test_the_wording_tells_talk_from_an_errand_and_from_what_is_told(question: str, kinds: set[str]) -> None:
+    found = gather(question, schema=SCHEMA, values=[], nearest=[])
+    wording = ("told", "talk", "you", "mine", "carried", "errand", "known")
+    assert {kind for kind in wording if found[kind]} == kinds
+
+
+def test_words_that_stand_in_the_passage_count_unless_the_schema_has_them_too() -> None:
+    passage = [Passage("1", "a.md", "d", "1", "A broken bell is replaced; an order in the city takes a day.", 1.0, 0.3)]
+    assert gather("Who pays for a broken bell?", schema=None, values=[], nearest=passage)["shared"] == pytest.approx(2 / 3)
+    assert gather("Orders by city", schema=SCHEMA, values=[], nearest=passage)["shared"] == 0

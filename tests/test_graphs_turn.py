@@ -344,7 +344,7 @@ def test_both_says_rows_and_passages() -> None:
 def test_both_routes_are_followed_when_unsure_and_the_reply_resumes_the_turn() -> None:
     bench = Bench({COUNT: Table(("n",), ((2,),))})
     bench.bounds = Bounds(clarify=1.0)  # always in doubt
-    bench.model.pick({"sql": 0.7, "documents": 0.2, "chat": 0.1}).say(COUNT, "There are 2.")
+    bench.model.pick({"sql": 0.7, "documents": 0.29, "chat": 0.01}).say(COUNT, "There are 2.")
     state = bench.ask("What about members?")
     asked = state["__interrupt__"][0].value
     assert "In the database" in asked["choices"]
@@ -356,7 +356,7 @@ def test_both_routes_are_followed_when_unsure_and_the_reply_resumes_the_turn() -
 def test_a_reply_that_is_no_choice_is_a_new_question() -> None:
     bench = Bench()
     bench.bounds = Bounds(clarify=1.0)
-    bench.model.pick({"sql": 0.7, "documents": 0.2, "chat": 0.1}, "chat").say("Hello!")
+    bench.model.pick({"sql": 0.7, "documents": 0.29, "chat": 0.01}, "chat").say("Hello!")
     bench.ask("What about members?")
     state = bench.ask(Command(resume="Good morning to you, dear assistant"))
     assert state["route"] == "chat"

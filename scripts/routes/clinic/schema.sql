@@ -1,0 +1,10 @@
+CREATE TABLE doctors (doctor_id INTEGER PRIMARY KEY, first_name TEXT, last_name TEXT, speciality TEXT, hired_on DATE);
+CREATE TABLE patients (patient_id INTEGER PRIMARY KEY, first_name TEXT, last_name TEXT, born_on DATE, city TEXT, insurer TEXT);
+CREATE TABLE appointments (appointment_id INTEGER PRIMARY KEY, patient_id INTEGER REFERENCES patients(patient_id), doctor_id INTEGER REFERENCES doctors(doctor_id), starts_at DATETIME, room TEXT, status TEXT);
+CREATE TABLE prescriptions (prescription_id INTEGER PRIMARY KEY, patient_id INTEGER REFERENCES patients(patient_id), drug TEXT, dose_mg INTEGER, issued_on DATE);
+CREATE TABLE bills (bill_id INTEGER PRIMARY KEY, patient_id INTEGER REFERENCES patients(patient_id), amount REAL, issued_on DATE, paid INTEGER);
+INSERT INTO doctors VALUES (1,'Helena','Moreau','cardiology','2015-03-01'),(2,'Amir','Haddad','paediatrics','2019-09-15'),(3,'Ruth','Lindqvist','dermatology','2021-01-04');
+INSERT INTO patients VALUES (1,'Paul','Becker','1956-02-11','Ghent','Allcare'),(2,'Sonia','Ferri','1988-07-30','Bruges','Mutual One'),(3,'Ola','Nowak','2016-05-21','Ghent','Allcare'),(4,'Jan','Peeters','1971-12-02','Antwerp','Mutual One');
+INSERT INTO appointments VALUES (1,1,1,'2026-10-05 09:00','A1','done'),(2,2,3,'2026-10-06 10:30','B2','missed'),(3,3,2,'2026-11-12 14:00','A2','booked'),(4,4,1,'2026-11-13 08:30','A1','cancelled');
+INSERT INTO prescriptions VALUES (1,1,'bisoprolol',5,'2026-10-05'),(2,2,'hydrocortisone',10,'2026-09-01'),(3,3,'amoxicillin',250,'2026-08-17');
+INSERT INTO bills VALUES (1,1,85.0,'2026-10-06',1),(2,2,40.0,'2026-10-07',0),(3,4,60.5,'2026-11-01',0);

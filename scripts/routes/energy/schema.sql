@@ -1,0 +1,10 @@
+CREATE TABLE PowerPlant (PlantId INTEGER PRIMARY KEY, PlantName TEXT, CountryCode TEXT REFERENCES Country(CountryCode), Fuel TEXT, CapacityMW REAL, CommissionedYear INTEGER);
+CREATE TABLE Country (CountryCode TEXT PRIMARY KEY, CountryName TEXT, Population INTEGER, Region TEXT);
+CREATE TABLE Generation (PlantId INTEGER REFERENCES PowerPlant(PlantId), Month TEXT, OutputMWh REAL);
+CREATE TABLE Tariff (TariffId INTEGER PRIMARY KEY, CountryCode TEXT REFERENCES Country(CountryCode), Year INTEGER, CentsPerKwh REAL);
+CREATE TABLE Outage (OutageId INTEGER PRIMARY KEY, PlantId INTEGER REFERENCES PowerPlant(PlantId), StartedAt DATETIME, Hours REAL, Cause TEXT);
+INSERT INTO Country VALUES ('NO','Norway',5500000,'Nordics'),('ES','Spain',48000000,'Iberia'),('AT','Austria',9100000,'Alps');
+INSERT INTO PowerPlant VALUES (1,'Aurland','NO','hydro',1128,1973),(2,'Olmedilla','ES','solar',60,2008),(3,'Malta','AT','hydro',730,1979),(4,'Gemasolar','ES','solar',20,2011);
+INSERT INTO Generation VALUES (1,'2026-01',310000),(1,'2026-02',290000),(2,'2026-01',5100),(3,'2026-01',99000);
+INSERT INTO Tariff VALUES (1,'NO',2025,14.2),(2,'ES',2025,23.9),(3,'AT',2025,31.0);
+INSERT INTO Outage VALUES (1,3,'2026-02-03 04:00',12.5,'ice'),(2,1,'2026-03-08 17:20',3.0,'transformer');

@@ -1,0 +1,12 @@
+CREATE TABLE beans (bean_id INTEGER PRIMARY KEY, label TEXT, origin TEXT, roast TEXT, price_per_kg REAL, stock_kg REAL);
+CREATE TABLE cafes (cafe_id INTEGER PRIMARY KEY, company TEXT, town TEXT, contact TEXT, since DATE);
+CREATE TABLE orders (order_id INTEGER PRIMARY KEY, cafe_id INTEGER REFERENCES cafes(cafe_id), ordered_on DATE, shipped_on DATE);
+CREATE TABLE order_items (order_id INTEGER REFERENCES orders(order_id), bean_id INTEGER REFERENCES beans(bean_id), kilos REAL);
+CREATE TABLE staff (staff_id INTEGER PRIMARY KEY, name TEXT, job TEXT, salary REAL, hired_on DATE);
+CREATE TABLE machines (machine_id INTEGER PRIMARY KEY, model TEXT, bought_on DATE, last_service DATE);
+INSERT INTO beans VALUES (1,'Sunrise','Ethiopia','light',24.5,120),(2,'Night Shift','Brazil','dark',18.0,340),(3,'Harbour','Colombia','medium',21.0,15);
+INSERT INTO cafes VALUES (1,'Cafe Miro','Leiden','Anouk','2021-05-01'),(2,'Blue Door','Utrecht','Sven','2023-02-11'),(3,'Tandem','Leiden','Maike','2024-08-20');
+INSERT INTO orders VALUES (1,1,'2026-09-01','2026-09-03'),(2,2,'2026-10-12','2026-10-13'),(3,3,'2026-11-02',NULL);
+INSERT INTO order_items VALUES (1,1,10),(1,2,20),(2,2,15),(3,3,5);
+INSERT INTO staff VALUES (1,'Bram Visser','roaster',41000,'2019-01-01'),(2,'Lena Hofer','sales',38500,'2022-06-01');
+INSERT INTO machines VALUES (1,'Drum 15','2018-03-03','2026-06-01'),(2,'Grinder X','2022-10-10','2026-01-15');

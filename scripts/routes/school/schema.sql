@@ -1,0 +1,10 @@
+CREATE TABLE pupils (pupil_id INTEGER PRIMARY KEY, name TEXT, class_id INTEGER REFERENCES classes(class_id), birthday DATE);
+CREATE TABLE classes (class_id INTEGER PRIMARY KEY, label TEXT, year INTEGER, teacher TEXT);
+CREATE TABLE subjects (subject_id INTEGER PRIMARY KEY, title TEXT, hours_per_week INTEGER);
+CREATE TABLE marks (mark_id INTEGER PRIMARY KEY, pupil_id INTEGER REFERENCES pupils(pupil_id), subject_id INTEGER REFERENCES subjects(subject_id), score REAL, given_on DATE);
+CREATE TABLE absences (absence_id INTEGER PRIMARY KEY, pupil_id INTEGER REFERENCES pupils(pupil_id), day DATE, excused INTEGER);
+INSERT INTO classes VALUES (1,'7A',7,'Brigitte Kern'),(2,'7B',7,'Dario Conti'),(3,'9C',9,'Femke de Boer');
+INSERT INTO pupils VALUES (1,'Luis Ortega',1,'2013-04-02'),(2,'Hanna Vogt',1,'2013-11-19'),(3,'Noah Smit',2,'2014-01-08'),(4,'Aylin Kaya',3,'2011-06-30');
+INSERT INTO subjects VALUES (1,'Biology',3),(2,'History',2),(3,'Mathematics',5),(4,'Physical education',3);
+INSERT INTO marks VALUES (1,1,1,1.7,'2026-09-20'),(2,1,3,3.3,'2026-10-02'),(3,2,2,2.0,'2026-10-05'),(4,4,3,1.0,'2026-10-09');
+INSERT INTO absences VALUES (1,3,'2026-09-14',1),(2,3,'2026-09-15',0),(3,2,'2026-10-21',1);
