@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+
 class Assistant:
     """One conversation over a database, documents and memory, on a local model.
 
