@@ -92,12 +92,15 @@ class Turns:
     def _asked(self, place: Place, conversation: str, user: str, question: str, instead_of: str | None) -> str:
         """Keep the question at the end of its conversation, or in another's place; the conversation is named after its first."""
         history, name, before = place.history, name_of(question), ""
+        left: Message | None = None
         if instead_of:
             before = name_of(history.question(instead_of, conversation, user=user).text)
+            left = history.unfinished(conversation, user=user)
         else:
             history.ensure(conversation, user=user, title=name)
         question_id = history.begin(conversation, user=user, question=question, instead_of=instead_of)
-        if instead_of:  # a turn that waits for a reply belongs to the version that was left
+        # A turn that waits for a reply belongs to the version that is left, unless it is the reply that goes on.
+        if instead_of and not (left and left.id == question_id):
             place.end_turn(user, conversation)
         if name:
             history.name(conversation, name, user=user, instead_of=before)
@@ -232,4 +235,4 @@ def _asked_back(question: str, turn: Turn) -> Message | None:
     if len(before) < 2 or not before[1].answer:
         return None
     answer = json.loads(before[1].answer)
-    return before[0] if question in answer["choices"] and answer["route"] != "memory" else None
+    return before[0] if question in answer.get("choices", ()) and answer.get("route") != "memory" else None

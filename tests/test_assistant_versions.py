@@ -148,6 +148,16 @@ def test_what_waits_for_a_reply_does_so_in_its_version_alone(doubtful: Assistant
     assert one.ask("In the database", user="7", conversation="c", instead_of=first.id).route == "chat"
 
 
+def test_a_reply_that_was_cut_off_goes_on_where_it_was_waited_for(one: Assistant) -> None:
+    for colour in ("red", "blue"):
+        one.memories.add(f"My {colour} bicycle is old", user="7")
+    choices = one.ask("Please forget my bicycle", user="7", conversation="c").choices
+    left = one._parts.kept.history.begin("c", user="7", question=choices[0])  # and then the program was killed
+    answer = one.ask(choices[0], user="7", conversation="c", instead_of=left)
+    assert answer.text.startswith(f'I have forgotten: "{choices[0]}"')
+    assert [m.text for m in one.memories.all(user="7")] == [choices[1]]
+
+
 def test_a_stopped_turn_is_asked_again_in_its_place(one: Assistant) -> None:
     talk(one, "I like red")
     with one.stream("Say this zqstopped", user="7", conversation="c") as events:
