@@ -38,11 +38,11 @@ class Session:
 
     def fresh(self, *, private: bool = False) -> Session:
         """The same user in a new conversation."""
-        return replace(self, conversation=new_conversation(), private=private)
+        return replace(self, conversation=new_conversation(), private=private, turns=TURNS)
 
     def opened(self, conversation: str) -> Session:
         """The same user in that conversation."""
-        return replace(self, conversation=conversation, private=False)
+        return replace(self, conversation=conversation, private=False, turns=TURNS)
 
 
 def begun(text: str | None, account: Account | None) -> Session:
