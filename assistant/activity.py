@@ -30,13 +30,14 @@ def activity(history: History, *, user: str, turns: int) -> list[TurnRecord]:
     """The user's last turns, the newest first."""
     # The latest first, so that an answer comes before its question: turns of one conversation never run at once.
     answers: dict[str, Message] = {}
-    records = []
+    # A branch holds copies of turns, with the moment of the first: those are counted once, where they were asked.
+    records: dict[datetime, TurnRecord] = {}
     for message in history.search("", user=user, limit=2 * turns):
         if message.role == "assistant":
             answers[message.conversation] = message
         else:
-            records.append(_record(message, answers.pop(message.conversation, None)))
-    return records[:turns]
+            records[message.created] = _record(message, answers.pop(message.conversation, None))
+    return sorted(records.values(), key=lambda record: record.asked, reverse=True)[:turns]
 
 
 def _record(asked: Message, answered: Message | None) -> TurnRecord:

@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Literal, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Literal, Self, Unpack
 
 from assistant import overview
 from assistant.activity import TurnRecord, activity
@@ -17,7 +17,7 @@ from assistant.models.shared import Models
 from assistant.overview import State
 from assistant.sample import workspace
 from assistant.settings import Settings
-from assistant.stream import Stream
+from assistant.stream import Options, Stream
 from graphs.errors import TurnCancelled
 from graphs.values import Answer, Done, Event
 from stores.errors import AssistantError
@@ -32,14 +32,6 @@ if TYPE_CHECKING:
     from stores.memories import Memories
 
 log = logging.getLogger(__name__)
-
-class Options(TypedDict, total=False):
-    """The options of a turn, see `Assistant.stream`."""
-
-    user: str
-    conversation: str | None
-    words: bool
-    private: bool
 
 
 class Assistant:
@@ -110,11 +102,14 @@ class Assistant:
         conversation: str | None = None,
         words: bool = True,
         private: bool = False,
+        instead_of: str | None = None,
     ) -> Stream:
         """The events of one turn; closing the stream stops the model within a second.
 
         `words=False` only looks things up: it ends once the rows or passages are found. `private=True` keeps the
-        conversation in memory alone, until `conversations.delete` or `close`; nothing is remembered of it.
+        conversation in memory alone, until `conversations.delete` or `close`; nothing is remembered of it. `instead_of`, the
+        id of a message of the conversation, puts the question in that one's place: what followed becomes an earlier version,
+        which `conversations.restore` brings back.
         """
         return Stream(
             lambda emit, cancelled: self._turns.run(
@@ -123,6 +118,7 @@ class Assistant:
                 conversation=conversation,
                 words=words,
                 private=private,
+                instead_of=instead_of,
                 emit=emit,
                 cancelled=cancelled,
             )

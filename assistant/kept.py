@@ -33,9 +33,27 @@ class Conversations:
         """This user's kept conversations, the latest first; `query` searches titles and messages."""
         return self._turns.kept.history.all(user=user, query=query)
 
-    def messages(self, id: str, *, user: str = "local") -> list[Message]:  # noqa: A002 - the public name
-        """The messages of a conversation, oldest first. Raises `NotFound`."""
-        return self._turns.place(id, user).history.messages(id, user=user)
+    def messages(self, id: str, *, user: str = "local", turns: int | None = None) -> list[Message]:  # noqa: A002 - the public name
+        """The messages of a conversation, oldest first, or those of its last `turns`. Raises `NotFound`.
+
+        Of versions (see `instead_of` of `Assistant.stream`) they are those of the one that is shown.
+        """
+        return self._turns.place(id, user).history.messages(id, user=user, turns=turns)
+
+    def unfinished(self, id: str, *, user: str = "local") -> Message | None:  # noqa: A002
+        """The last question where its turn was broken off, by a stop, a failure or the end of the program; given as
+        `instead_of`, it is asked again in its place. Raises `NotFound`."""
+        return self._turns.place(id, user).history.unfinished(id, user=user)
+
+    def branch(self, id: str, message_id: str, *, user: str = "local") -> Conversation:  # noqa: A002
+        """A new conversation that begins with what was said up to a message, and the answer to it. Raises `NotFound`."""
+        return self._turns.place(id, user).history.branch(id, message_id, user=user)
+
+    def restore(self, id: str, message_id: str, *, user: str = "local") -> None:  # noqa: A002
+        """Go back to the version of a conversation that a message belongs to; the one shown so far is kept. Raises `NotFound`."""
+        place = self._turns.place(id, user)
+        place.history.restore(id, message_id, user=user)
+        place.end_turn(user, id)  # what waited for a reply did so in the other version
 
     def rename(self, id: str, title: str, *, user: str = "local") -> None:  # noqa: A002
         """Give a conversation another title. Raises `NotFound`."""

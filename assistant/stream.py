@@ -5,11 +5,22 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from typing import TypedDict
 
 from graphs.values import Done, Event
 
 Run = Callable[[Callable[[Event], None], threading.Event], None]
 """What makes the events: called with `emit` and `cancelled`; it stops soon after `cancelled` is set."""
+
+
+class Options(TypedDict, total=False):
+    """The options of a turn, see `Assistant.stream`."""
+
+    user: str
+    conversation: str | None
+    words: bool
+    private: bool
+    instead_of: str | None
 
 
 class Stream(Iterator[Event]):

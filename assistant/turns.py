@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
+from assistant.naming import name_of
 from assistant.places import Place, thread
 from assistant.serialise import answer_to_json
 from assistant.settings import Settings
 from assistant.wiring import Parts
 from graphs import prompts
 from graphs.errors import QuestionTooLong, TurnCancelled
+from graphs.graph import Graph
 from graphs.relevance import OUTLINE
 from graphs.sql import SCHEMA_TABLES
 from graphs.state import State
 from graphs.turn import Bounds, Services, Turn
 from graphs.values import Answer, Done, Event
 from stores.errors import AssistantError, DatabaseUnavailable, NotFound
-
-TITLE = 60
-"""Characters of the first question that name a conversation."""
+from stores.values import Message
 
 
 class Turns:
@@ -51,6 +53,7 @@ class Turns:
         conversation: str | None,
         words: bool,
         private: bool,
+        instead_of: str | None,
         emit: Callable[[Event], None],
         cancelled: threading.Event,
     ) -> None:
@@ -60,8 +63,7 @@ class Turns:
         with self._locks[thread(user, conversation)]:
             place = self._begin(conversation, user, private)
             history = place.history
-            history.ensure(conversation, user=user, title=_title(question))
-            question_id = history.begin(conversation, user=user, question=question)
+            question_id = self._asked(place, conversation, user, question, instead_of)
             turn = self._turn(place, user, conversation, question_id, words, emit, cancelled)
 
             def finish(answer_id: str, text: str, answer_json: str | None) -> None:
@@ -86,6 +88,23 @@ class Turns:
         if private and self.kept.history.holds(conversation, user=user):
             raise AssistantError("This conversation is kept already. Begin a new one to talk in private.")
         return self._parts.private if private else self.place(conversation, user)
+
+    def _asked(self, place: Place, conversation: str, user: str, question: str, instead_of: str | None) -> str:
+        """Keep the question at the end of its conversation, or in another's place; the conversation is named after its first."""
+        history, name, before = place.history, name_of(question), ""
+        left: Message | None = None
+        if instead_of:
+            before = name_of(history.question(instead_of, conversation, user=user).text)
+            left = history.unfinished(conversation, user=user)
+        else:
+            history.ensure(conversation, user=user, title=name)
+        question_id = history.begin(conversation, user=user, question=question, instead_of=instead_of)
+        # A turn that waits for a reply belongs to the version that is left, unless it is the reply that goes on.
+        if instead_of and not (left and left.id == question_id):
+            place.end_turn(user, conversation)
+        if name:
+            history.name(conversation, name, user=user, instead_of=before)
+        return question_id
 
     def _checked(self, question: str, user: str) -> str:
         question = question.strip()
@@ -135,12 +154,7 @@ class Turns:
         return Turn(services, user, conversation, question_id, emit, cancelled, self._today(), bounds, words, private)
 
     def _answer(self, question: str, turn: Turn, place: Place) -> Answer:
-        graph = place.graph
-        config: RunnableConfig = {"configurable": {"thread_id": thread(turn.user, turn.conversation)}}
-        waiting = bool(graph.get_state(config).interrupts)
-        # An interrupted turn goes on with the reply; everything else starts afresh.
-        given: Any = Command(resume=question) if waiting else {"question": question}
-        state = cast("State", graph.invoke(given, config, context=turn, durability="exit"))
+        state = _run(question, turn, place.graph)
         asked = cast("dict[str, Any]", state).get("__interrupt__")
         if asked:
             value = asked[0].value
@@ -195,6 +209,30 @@ class Turns:
         self._parts.models.forget(user)
 
 
-def _title(question: str) -> str:
-    line = " ".join(question.split())
-    return line if len(line) <= TITLE else line[: TITLE - 1] + "…"
+def _run(question: str, turn: Turn, graph: Graph) -> State:
+    """The state in which the turn ends or asks back. One that waits goes on with the question as its reply."""
+    config: RunnableConfig = {"configurable": {"thread_id": thread(turn.user, turn.conversation)}}
+
+    def go(given: Any, turn: Turn) -> State:
+        return cast("State", graph.invoke(given, config, context=turn, durability="exit"))
+
+    if graph.get_state(config).interrupts:
+        return go(Command(resume=question), turn)
+    before = _asked_back(question, turn)
+    if before is None:
+        return go({"question": question}, turn)
+    # The reply is given anew, or in a branch: the turn that waited for it is brought back to where it asked.
+    again = go({"question": before.text}, replace(turn, question_id=before.id))
+    return go(Command(resume=question), turn) if "__interrupt__" in again else again
+
+
+def _asked_back(question: str, turn: Turn) -> Message | None:
+    """The question before, where the answer to it was to ask back, and this is one of the choices it gave.
+
+    Not where something was to be forgotten: asked anew, that would forget what is left.
+    """
+    before = turn.services.history.recent(turn.conversation, user=turn.user, turns=1)[-2:]
+    if len(before) < 2 or not before[1].answer:
+        return None
+    answer = json.loads(before[1].answer)
+    return before[0] if question in answer.get("choices", ()) and answer.get("route") != "memory" else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import takewhile
 
 from langgraph.runtime import Runtime
 
@@ -26,11 +27,9 @@ def recall(state: State, runtime: Runtime[Turn]) -> State:
     new = fresh(state["question"])
     question = new["question"]
     with turn.step("recall") as detail:
-        new["recent"] = [
-            m
-            for m in services.history.recent(turn.conversation, user=turn.user, turns=bounds.recent_turns)
-            if m.id != turn.question_id
-        ]
+        said = services.history.recent(turn.conversation, user=turn.user, turns=bounds.recent_turns)
+        # A turn that is brought back reads what was said before its question, not what was answered to it.
+        new["recent"] = list(takewhile(lambda message: message.id != turn.question_id, said))
         new["memories"] = services.memories.search(question, user=turn.user, k=bounds.memories)
         if services.database:
             # A word out of a long value ("long" of "Gear cable, extra long") names it by chance.

@@ -11,8 +11,9 @@ from stores.values import Conversation, Message
 VERSION = 1
 
 
-def as_json(conversation: Conversation, messages: Sequence[Message]) -> str:
-    """One object: `version`, `conversation`, `messages`; an answer is nested as JSON, not as text."""
+def as_json(conversation: Conversation, messages: Sequence[Message], replaced: Sequence[Message] = ()) -> str:
+    """One object: `version`, `conversation`, `messages`; an answer is nested as JSON, not as text. `replaced` holds, where there
+    are any, the messages of earlier versions."""
     return json.dumps(
         {
             "version": VERSION,
@@ -23,9 +24,8 @@ def as_json(conversation: Conversation, messages: Sequence[Message]) -> str:
                 "created": conversation.created.isoformat(),
                 "updated": conversation.updated.isoformat(),
             },
-            "messages": [
-                {"id": m.id, "role": m.role, "text": m.text, "created": m.created.isoformat(), "answer": _answer(m)} for m in messages
-            ],
+            "messages": [_message(message) for message in messages],
+            **({"replaced": [_message(message) for message in replaced]} if replaced else {}),
         },
         ensure_ascii=False,
         indent=2,
@@ -39,6 +39,10 @@ def as_markdown(conversation: Conversation, messages: Sequence[Message]) -> str:
         who = "You" if message.role == "user" else "Assistant"
         parts += [f"## {who}, {message.created:%Y-%m-%d %H:%M} UTC", message.text.strip(), *_sources(_answer(message))]
     return "\n\n".join(parts) + "\n"
+
+
+def _message(message: Message) -> dict[str, Any]:
+    return {"id": message.id, "role": message.role, "text": message.text, "created": message.created.isoformat(), "answer": _answer(message)}
 
 
 def _answer(message: Message) -> Any:

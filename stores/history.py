@@ -3,71 +3,57 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
-from stores.errors import NotFound, StoreUnavailable, sqlite_advice
+from stores.errors import NotFound
 from stores.exports import as_json, as_markdown
-from stores.migrations import migrate
+from stores.history_file import HistoryFile
 from stores.values import Conversation, Feedback, Message
+from stores.versions import ON_PATH, RECENT, VERSIONS, asked, copy, move_head, newest_end
 
-BUSY_SECONDS = 10.0
 MAX_TITLE = 80
+UNTITLED = "Conversation"
 
-_MESSAGE = "m.id, m.conversation, m.role, m.text, m.created, m.answer, (SELECT f.score FROM feedback AS f WHERE f.answer = m.id)"
+_MESSAGE = f"m.id, m.conversation, m.role, m.text, m.created, m.answer, (SELECT f.score FROM feedback AS f WHERE f.answer = m.id), {VERSIONS}"
 _ORDER = "COALESCE((SELECT q.number FROM messages AS q WHERE q.id = m.question), m.number), m.number"
 _COUNT = "SELECT COUNT(*) FROM messages AS n WHERE n.user = c.user AND n.conversation = c.id"
 _CONVERSATION = f"c.id, c.user, c.title, c.created, c.updated, ({_COUNT})"
 
 
-class History:
+class History(HistoryFile):
     """The history in one file, or in memory alone where there is no path. Thread-safe, and safe for two processes.
 
     A conversation belongs to its user: two users may each have one of the same id. Whatever returned is on the disk. Raises `NotFound` for what is not there or is another user's, and
     `StoreUnavailable` where the file cannot be opened, read or written.
     """
 
-    def __init__(self, path: Path | None, *, busy_seconds: float = BUSY_SECONDS) -> None:
-        self.path = path
-        self._name = str(path or "in memory")
-        self._lock = threading.RLock()
-        with self._errors():
-            if path:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.touch(mode=0o600)
-            self._connection = sqlite3.connect(path or ":memory:", timeout=busy_seconds, check_same_thread=False, isolation_level=None)
-            try:
-                self._prepare()
-            except (sqlite3.Error, StoreUnavailable):
-                self._connection.close()
-                raise
-
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._connection.close()
-
     def ensure(self, conversation: str, *, user: str, title: str) -> Conversation:
-        """The user's conversation of that id; made, with this title, where there is none."""
-        now = _now()
+        """The user's conversation of that id; made, with this title, where there is none. It may be named later: see `name`."""
         with self._write() as db:
-            db.execute("INSERT OR IGNORE INTO conversations VALUES (?, ?, ?, ?, ?)", (user, conversation, _title(title), now, now))
-            return _owned(db, conversation, user)
+            return _made(db, conversation, user, title)
 
-    def begin(self, conversation: str, *, user: str, question: str) -> str:
-        """Keep a question before it is answered, and return its message id."""
+    def begin(self, conversation: str, *, user: str, question: str, instead_of: str | None = None) -> str:
+        """Keep a question before it is answered, and return its message id.
+
+        It stands at the end, or in the place of the question that `instead_of` is or answers: that one and what followed
+        become an earlier version. One that was never answered is asked again under its own id.
+        """
         message, now = uuid4().hex, _now()
         with self._write() as db:
             _owned(db, conversation, user)
-            db.execute(
-                "INSERT INTO messages (id, user, conversation, role, text, created) VALUES (?, ?, ?, 'user', ?, ?)",
-                (message, user, conversation, question, now),
-            )
+            old = asked(db, instead_of, conversation, user) if instead_of else None
+            if old and not old.answered and old.text == question:
+                message = old.id
+            else:
+                parent = "?6" if old else "(SELECT head FROM conversations WHERE user = ?2 AND id = ?3)"
+                db.execute(
+                    f"INSERT INTO messages (id, user, conversation, role, text, created, parent) VALUES (?1, ?2, ?3, 'user', ?4, ?5, {parent})",
+                    (message, user, conversation, question, now, *([old.parent] if old else [])),
+                )
+            move_head(db, message, conversation, user)
             _touch(db, conversation, user, now)
         return message
 
@@ -85,9 +71,10 @@ class History:
             _touch(db, question[0], user, _now())
             return self._messages(user, "m.question = ?", (question_id,))[0]
 
-    def unfinished(self, *, user: str | None = None) -> list[Message]:
-        """The questions whose turn was broken off, oldest first; of all users where none is named."""
-        return self._messages(user, "m.role = 'user' AND NOT EXISTS (SELECT 1 FROM messages AS a WHERE a.question = m.id)")
+    def unfinished(self, conversation: str, *, user: str) -> Message | None:
+        """The last question where its turn was broken off: it has no answer, or only what was shown before a stop."""
+        last = self.messages(conversation, user=user, turns=1)
+        return None if not last or last[-1].answer else last[0]
 
     def recent(self, conversation: str, *, user: str, turns: int) -> list[Message]:
         """Questions and answers of the last answered turns, oldest first. A conversation that is not there yet has none.
@@ -95,18 +82,32 @@ class History:
         At least the last `turns`, and fewer than twice as many: the window moves on `turns` at a time, so that a prompt
         which begins with it is read anew only then.
         """
-        answered = "FROM messages WHERE user = ?1 AND conversation = ?2 AND question IS NOT NULL"
-        with self._read() as db:
-            count: int = db.execute(f"SELECT count(*) {answered}", (user, conversation)).fetchone()[0]
-            most = turns + count % turns if turns else 0
-            last = f"SELECT id, question {answered} ORDER BY number DESC LIMIT ?3"
-            return self._messages(user, f"m.id IN (WITH l AS ({last}) SELECT id FROM l UNION ALL SELECT question FROM l)", (conversation, most))
+        return self._messages(user, RECENT, (conversation, turns)) if turns else []
 
-    def messages(self, conversation: str, *, user: str) -> list[Message]:
-        """All messages, each answer after its question."""
+    def messages(self, conversation: str, *, user: str, turns: int | None = None) -> list[Message]:
+        """All messages, or those of the last `turns`, each answer after its question; what was replaced is not among them."""
         with self._read() as db:
             _owned(db, conversation, user)
-            return self._messages(user, "m.conversation = ?", (conversation,))
+            return self._messages(user, ON_PATH, (conversation, -1 if turns is None else turns))
+
+    def question(self, message: str, conversation: str, *, user: str) -> Message:
+        """The question that a message of the conversation is, or answers."""
+        with self._read() as db:
+            return self._messages(user, "m.id = ?", (asked(db, message, conversation, user).id,))[0]
+
+    def branch(self, conversation: str, message: str, *, user: str) -> Conversation:
+        """A new conversation that begins with a copy of what was said up to a message, and the answer to it."""
+        new = uuid4().hex
+        with self._write() as db:
+            head = _owned(db, conversation, user)
+            _made(db, new, user, f"{head.title[: MAX_TITLE - 9]} (branch)")
+            copy(db, asked(db, message, conversation, user).id, conversation, user, to=new)
+            return _owned(db, new, user)
+
+    def restore(self, conversation: str, message: str, *, user: str) -> None:
+        """Show the version of a conversation that a message belongs to, as it went on last."""
+        with self._write() as db:
+            move_head(db, newest_end(db, asked(db, message, conversation, user).id, conversation, user), conversation, user)
 
     def answer(self, answer_id: str, *, user: str) -> Message:
         """One answer of this user's."""
@@ -142,11 +143,16 @@ class History:
         """The user's messages that hold the words as they are, whatever their case, the latest first."""
         return self._messages(user, "holds(m.text, ?)", (query,), order="m.number DESC LIMIT ?", more=(limit,))
 
+    def name(self, conversation: str, title: str, *, user: str, instead_of: str = "") -> None:
+        """Give a conversation a title by program, in place of none or of one that a program gave; a name given by hand stays."""
+        with self._write() as db:
+            db.execute("UPDATE conversations SET title = ? WHERE user = ? AND id = ? AND title IN ('', ?)", (_line(title), user, conversation, _line(instead_of)))
+
     def rename(self, conversation: str, title: str, *, user: str) -> Conversation:
         """Give a conversation another title."""
         with self._write() as db:
             _owned(db, conversation, user)
-            db.execute("UPDATE conversations SET title = ? WHERE user = ? AND id = ?", (_title(title), user, conversation))
+            db.execute("UPDATE conversations SET title = ? WHERE user = ? AND id = ?", (_line(title) or UNTITLED, user, conversation))
             return _owned(db, conversation, user)
 
     def delete(self, conversation: str, *, user: str) -> None:
@@ -182,17 +188,16 @@ class History:
             self._clear_log()
         return found
 
-    def _clear_log(self) -> None:
-        """Empty the write-ahead log, which still holds the pages as they were."""
-        with self._read() as db:
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-
     def export(self, conversation: str, *, user: str, format: Literal["markdown", "json"] = "markdown") -> str:  # noqa: A002
         """The whole conversation as Markdown or JSON."""
         with self._read() as db:
             head = _owned(db, conversation, user)
             messages = self.messages(conversation, user=user)
-        return as_json(head, messages) if format == "json" else as_markdown(head, messages)
+            if format == "markdown":
+                return as_markdown(head, messages)
+            everything = self._messages(user, "m.conversation = ?", (conversation,))
+        shown = {message.id for message in messages}
+        return as_json(head, messages, [message for message in everything if message.id not in shown])
 
     def add_feedback(self, feedback: Feedback) -> None:
         """Keep what a user said of an answer; a later word replaces an earlier one."""
@@ -226,42 +231,12 @@ class History:
         with self._read() as db:
             return [_message(row) for row in db.execute(sql, (user, *values, *more))]
 
-    def _prepare(self) -> None:
-        db = self._connection
-        db.create_function("holds", 2, _holds, deterministic=True)
-        # Sorting must not spill a conversation into a temporary file.
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON", "temp_store = MEMORY"):
-            db.execute(f"PRAGMA {pragma}").fetchone()
-        with self._write():
-            migrate(db, self._name)
-        db.execute("PRAGMA foreign_keys = ON")  # a migration takes tables apart that refer to each other
 
-    @contextmanager
-    def _read(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._errors():
-            yield self._connection
-
-    @contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
-        """A transaction: on the disk when the block is left, or not at all."""
-        with self._read() as db:
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-                db.execute("COMMIT")
-            finally:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise StoreUnavailable(f"The history {self._name} cannot be opened: {error}. Check the folder and its rights.") from error
-        except sqlite3.Error as error:
-            advice = sqlite_advice(getattr(error, "sqlite_errorname", "") or "")
-            raise StoreUnavailable(f"The history {self._name} cannot be used: {error}. {advice}") from error
+def _made(db: sqlite3.Connection, conversation: str, user: str, title: str) -> Conversation:
+    now = _now()
+    made = "INSERT OR IGNORE INTO conversations (user, id, title, created, updated) VALUES (?, ?, ?, ?, ?)"
+    db.execute(made, (user, conversation, _line(title), now, now))
+    return _owned(db, conversation, user)
 
 
 def _owned(db: sqlite3.Connection, conversation: str, user: str) -> Conversation:
@@ -275,23 +250,20 @@ def _touch(db: sqlite3.Connection, conversation: str, user: str, now: str) -> No
     db.execute("UPDATE conversations SET updated = ? WHERE user = ? AND id = ?", (now, user, conversation))
 
 
-def _holds(text: str, words: str) -> bool:
-    return words.casefold() in text.casefold()
-
-
-def _title(title: str) -> str:
-    return " ".join(title.split())[:MAX_TITLE] or "Conversation"
+def _line(title: str) -> str:
+    return " ".join(title.split())[:MAX_TITLE]
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat()
 
 
-def _message(row: tuple[str, str, Literal["user", "assistant"], str, str, str | None, Literal[-1, 1] | None]) -> Message:
-    id_, conversation, role, text, created, answer, score = row
-    return Message(id_, conversation, role, text, datetime.fromisoformat(created), answer, score)
+def _message(row: tuple[str, str, Literal["user", "assistant"], str, str, str | None, Literal[-1, 1] | None, str | None]) -> Message:
+    id_, conversation, role, text, created, answer, score, versions = row
+    others = tuple((versions or "").split())
+    return Message(id_, conversation, role, text, datetime.fromisoformat(created), answer, score, others if len(others) > 1 else ())
 
 
 def _conversation(row: tuple[str, str, str, str, str, int]) -> Conversation:
     id_, user, title, created, updated, messages = row
-    return Conversation(id_, user, title, datetime.fromisoformat(created), datetime.fromisoformat(updated), messages)
+    return Conversation(id_, user, title or UNTITLED, datetime.fromisoformat(created), datetime.fromisoformat(updated), messages)

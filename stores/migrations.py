@@ -50,6 +50,20 @@ MIGRATIONS = (
     CREATE INDEX conversations_by_user ON conversations (user, updated);
     CREATE INDEX messages_by_conversation ON messages (user, conversation, number);
     """,
+    # A question may be asked anew in the place of another: each stands after one, and a conversation ends with its head.
+    """
+    ALTER TABLE messages ADD COLUMN parent TEXT;
+    UPDATE messages SET parent = (
+        SELECT q.id FROM messages AS q WHERE q.user = messages.user AND q.conversation = messages.conversation
+        AND q.role = 'user' AND q.number < messages.number ORDER BY q.number DESC LIMIT 1
+    ) WHERE role = 'user';
+    CREATE INDEX messages_by_parent ON messages (user, conversation, parent);
+    ALTER TABLE conversations ADD COLUMN head TEXT;
+    UPDATE conversations SET head = (
+        SELECT q.id FROM messages AS q WHERE q.user = conversations.user AND q.conversation = conversations.id
+        AND q.role = 'user' ORDER BY q.number DESC LIMIT 1
+    );
+    """,
 )
 
 

@@ -158,7 +158,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Conversation:
-    """A conversation's line in a list."""
+    """A conversation's line in a list; `messages` counts those of earlier versions too."""
 
     id: str
     user: str
@@ -171,7 +171,8 @@ class Conversation:
 @dataclass(frozen=True)
 class Message:
     """One message of a conversation; `answer` is the whole answer as JSON for what the assistant said, `score` what the user
-    thought of it."""
+    thought of it. `versions` are the ids of the questions that were asked in this one's place, itself among them, oldest first;
+    empty where it is the only one."""
 
     id: str
     conversation: str
@@ -180,6 +181,7 @@ class Message:
     created: datetime
     answer: str | None = None
     score: Literal[-1, 1] | None = None
+    versions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

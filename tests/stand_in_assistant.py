@@ -111,7 +111,8 @@ class StandIn:
         self.erased.append(user)
 
     def stream(
-        self, question: str, *, user: str = "local", conversation: str | None = None, words: bool = True, private: bool = False
+        self, question: str, *, user: str = "local", conversation: str | None = None, words: bool = True, private: bool = False,
+        instead_of: str | None = None,
     ) -> Closing:
         self.private.append(private)
         self.closed = threading.Event()
@@ -215,8 +216,11 @@ class StandInConversations:
     def all(self, *, user: str = "local", query: str | None = None) -> list[Conversation]:
         return [c for c, said in self._kept.values() if c.user == user and any((query or "") in m.text for m in said)]
 
-    def messages(self, id: str, *, user: str = "local") -> list[Message]:  # noqa: A002
-        return list(self._own(id, user)[1])
+    def messages(self, id: str, *, user: str = "local", turns: int | None = None) -> list[Message]:  # noqa: A002
+        return list(self._own(id, user)[1])[-2 * turns if turns else None :]
+
+    def unfinished(self, id: str, *, user: str = "local") -> Message | None:  # noqa: A002
+        return None
 
     def rename(self, id: str, title: str, *, user: str = "local") -> None:  # noqa: A002
         conversation, messages = self._own(id, user)

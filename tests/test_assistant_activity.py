@@ -28,4 +28,6 @@ def test_each_turn_has_its_own_answer_whatever_the_conversation(tmp_path: Path) 
     ]
     assert [turn.question for turn in activity(history, user="ada", turns=2)] == ["question 2", "question 1"]
     assert activity(history, user="carol", turns=10) == []
+    history.branch("b", "answer-1", user="ada")
+    assert activity(history, user="ada", turns=10) == turns, "what was copied into a branch was not asked twice"
     history.close()

@@ -64,8 +64,9 @@ def test_recent_gives_whole_turns_and_leaves_broken_ones_out(history: History) -
     assert [m.text for m in history.recent("c", user="ada", turns=2)] == ["q2", "a2", "q3", "a3"]
     assert history.recent("c", user="ada", turns=0) == []
     assert history.recent("new", user="ada", turns=2) == []
-    assert [m.id for m in history.unfinished()] == [broken]
-    assert history.unfinished(user="bob") == []
+    left = history.unfinished("c", user="ada")
+    assert left is not None
+    assert left.id == broken
 
 
 def test_recent_begins_at_the_same_turn_until_it_moves_on_by_a_whole_window(history: History) -> None:
@@ -76,6 +77,31 @@ def test_recent_begins_at_the_same_turn_until_it_moves_on_by_a_whole_window(hist
         assert recent[-1].text == f"a{n}"
         begins.append(recent[0].text)
     assert begins == ["q0"] * 5 + ["q3"] * 3 + ["q6"] * 2
+
+
+def test_versions_are_nested_and_each_keeps_what_followed(history: History) -> None:
+    for text in ("one", "two", "three"):
+        turn(history, "c", text, f"to {text}")
+    asked = [m.id for m in history.messages("c", user="ada") if m.role == "user"]
+
+    def path() -> list[str]:
+        return [m.text for m in history.messages("c", user="ada") if m.role == "user"]
+
+    other = history.begin("c", user="ada", question="2b", instead_of=asked[1])
+    history.finish(other, user="ada", answer_id="to-2b", text="to 2b", answer_json=None)
+    first = history.begin("c", user="ada", question="1b", instead_of="c-0")
+    assert path() == ["1b"]
+    assert history.recent("c", user="ada", turns=3) == []
+    history.restore("c", asked[0], user="ada")
+    assert path() == ["one", "2b"], "as it went on last"
+    history.restore("c", "c-4", user="ada")
+    assert path() == ["one", "two", "three"]
+    assert [m.text for m in history.recent("c", user="ada", turns=1)] == ["three", "to three"]
+    assert [m.text for m in history.messages("c", user="ada", turns=1)] == ["three", "to three"]
+    (one, _, two, *_) = history.messages("c", user="ada")
+    assert (one.versions, two.versions) == ((asked[0], first), (asked[1], other))
+    assert history.question("to-2b", "c", user="ada").text == "2b"
+    assert [m.text for m in history.search("2b", user="ada")] == ["to 2b", "2b"]
 
 
 def test_answers_stand_after_their_questions_when_two_turns_overlap(history: History) -> None:
@@ -233,7 +259,8 @@ def test_what_was_said_to_be_saved_survives_a_kill(tmp_path: Path) -> None:
     history = History(path)
     kept = {m.text for m in history.messages("c", user="ada")}
     assert {kind + number for kind, number in (s for s in said if len(s) == 2)} <= kept
-    assert len(history.unfinished()) <= 1
+    left = history.unfinished("c", user="ada")
+    assert left is None or left.id == history.messages("c", user="ada")[-1].id
     history.finish(history.begin("c", user="ada", question="after"), user="ada", answer_id="after", text="works", answer_json=None)
     history.close()
 
@@ -315,12 +342,15 @@ def test_an_older_file_is_brought_forward_with_all_it_holds(tmp_path: Path) -> N
         migrate(db, "an old one", MIGRATIONS[:1])
         db.execute("INSERT INTO conversations VALUES ('c', 'ada', 'old', '2025-01-01T00:00:00+00:00', '2025-01-01T00:00:00+00:00')")
         message = "INSERT INTO messages (id, conversation, role, text, created, question) VALUES (?, 'c', ?, ?, '2025-01-01T00:00:00+00:00', ?)"
-        db.executemany(message, [("m1", "user", "q", None), ("m2", "assistant", "a", "m1")])
+        db.executemany(message, [("m1", "user", "q", None), ("m2", "assistant", "a", "m1"), ("m3", "user", "q2", None)])
         db.execute("INSERT INTO feedback VALUES ('m2', 'ada', 1, NULL, NULL, '2025-01-01T00:00:00+00:00')")
         db.commit()
     history = History(path)
-    assert [(m.text, m.score) for m in history.messages("c", user="ada")] == [("q", None), ("a", 1)]
+    assert [(m.text, m.score) for m in history.messages("c", user="ada")] == [("q", None), ("a", 1), ("q2", None)]
     turn(history, "c", "q", "newer")
+    assert [m.text for m in history.messages("c", user="ada")] == ["q", "a", "q2", "q", "newer"]
+    history.begin("c", user="ada", question="other", instead_of="m3")
+    assert [m.text for m in history.messages("c", user="ada")] == ["q", "a", "other"]
     history.delete("c", user="ada")
     history.close()
     with closing(sqlite3.connect(path)) as db:

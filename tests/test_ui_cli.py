@@ -22,11 +22,13 @@ import assistant
 from assistant import (
     Answer,
     Citation,
+    Conversation,
     Done,
     Example,
     IngestProgress,
     IngestReport,
     Memory,
+    Message,
     NotFound,
     Refusal,
     Settings,
@@ -75,6 +77,7 @@ class Kept:
     memories: dict[str, Memory] = field(default_factory=dict)
     examples: list[Example] = field(default_factory=list)
     deleted: list[tuple[str, str]] = field(default_factory=list)
+    said: dict[str, list[Message]] = field(default_factory=dict)
 
 
 class Scripted:
@@ -103,6 +106,9 @@ class Scripted:
     def stream(self, question: str, **who: Any) -> Events:
         self.questions.append((question, who))
         answer = Scripted.script.pop(0) if Scripted.script else ANSWER
+        said = self.kept.said[who["conversation"]] = [Message("q1", who["conversation"], "user", question, WHEN)]
+        if isinstance(answer, Answer):
+            said.append(Message("a1", who["conversation"], "assistant", answer.text, WHEN, assistant.answer_to_json(answer)))
         if isinstance(answer, BaseException):
             return Events([StepStarted("recall"), answer])
         middle = len(answer.text) // 2
@@ -147,6 +153,14 @@ class Scripted:
 
     def delete(self, id: str, *, user: str = "local") -> None:  # noqa: A002
         self.kept.deleted.append((id, user))
+
+    def messages(self, id: str, *, user: str = "local", turns: int | None = None) -> list[Message]:  # noqa: A002
+        if id not in self.kept.said:
+            raise NotFound(f"There is no conversation {id}.")
+        return self.kept.said[id]
+
+    def branch(self, id: str, message_id: str, *, user: str) -> Conversation:  # noqa: A002
+        return Conversation(f"{id} to {message_id} of {user}", user, "A branch", WHEN, WHEN, 2)
 
     def rename(self, id: str, title: str, *, user: str) -> None:  # noqa: A002
         self.kept.deleted.append((id, title))
@@ -232,7 +246,8 @@ def test_choices_are_numbered_and_a_number_chooses_in_a_chat(shell: Shell, monke
     assert "1. In the database\n2. In the documents" in shell.out
     asked = Scripted.made[0].questions
     assert [question for question, _ in asked] == ["Who?", "In the documents", "2", "Again?"]
-    assert [who["conversation"] for _, who in asked] == [None, "c1", "c1", None]
+    first, *same, new = [who["conversation"] for _, who in asked]
+    assert {first} == set(same) != {new}
 
 
 def test_a_failed_or_stopped_turn_does_not_end_the_chat(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -576,11 +591,39 @@ def test_conversations_are_renamed_and_deleted(shell: Shell) -> None:
     assert Scripted.kept.deleted == [("c1", "Holidays"), ("c1", "7"), ("c2", "7")]
 
 
+def test_a_conversation_is_branched_at_its_end_or_at_a_message(shell: Shell) -> None:
+    Scripted.kept.said["c1"] = [Message("q1", "c1", "user", "hello", WHEN)]
+    assert shell("conversations", "branch", "c1", "--user", "7") == 0
+    assert shell.out == "Branched: c1 to q1 of 7 (A branch)\n"
+    assert shell("conversations", "branch", "c1", "--message", "a0") == 0
+    assert shell.out == "Branched: c1 to a0 of local (A branch)\n"
+    Scripted.kept.said["c2"] = []
+    assert shell("conversations", "branch", "c2") == 1
+
+
+def test_a_chat_answers_again_and_goes_on_where_it_was_cut_off(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    Scripted.kept.said["c1"] = [Message("q0", "c1", "user", "what was cut off", WHEN)]
+    Scripted.script = [KeyboardInterrupt(), ANSWER, replace(ANSWER, route="memory")]
+    monkeypatch.setattr(sys, "stdin", io.StringIO("/retry\n/retry\nremember me\n/retry\n/new\n/retry\n"))
+    assert shell("chat", "--conversation", "c1") == 0
+    assert "This was not finished: what was cut off" in shell.err
+    asked = Scripted.made[-1].questions
+    assert [(question, who["conversation"], who["instead_of"]) for question, who in asked] == [
+        ("what was cut off", "c1", "q0"),
+        ("what was cut off", "c1", "q1"),
+        ("remember me", "c1", None),
+    ]
+    assert "is done" in shell.err
+    assert "Nothing was asked yet." in shell.err
+
+
 def test_a_private_chat_says_so_and_closes_what_it_leaves(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("hello\n/new\nhello again\n/exit\n"))
     assert shell("chat", "--private") == 0
     assert cli_ask.PRIVATE in shell.err
-    assert [(who["conversation"], who["private"]) for _, who in Scripted.made[-1].questions] == [(None, True), (None, True)]
-    assert Scripted.kept.deleted == [("c1", "local")]
+    (left, opened) = [who["conversation"] for _, who in Scripted.made[-1].questions]
+    assert [who["private"] for _, who in Scripted.made[-1].questions] == [True, True]
+    assert left != opened
+    assert Scripted.kept.deleted == [(left, "local")]
     assert shell("ask", "hello", "--private") == 0
     assert Scripted.made[-1].questions[0][1]["private"] is True

@@ -19,7 +19,7 @@ from ui.turn import Turn
 if TYPE_CHECKING:
     from assistant import Assistant
 
-CONNECT = "window.assistantPage.connect(element, trigger, watch, ['ask', 'act'])"
+CONNECT = "window.assistantPage.connect(element, trigger, watch, ['ask', 'act', 'go'])"
 """What joins an HTML component to page.js; Gradio reads the names of the events from it."""
 
 PRIVATE = "Private: nothing of this conversation is kept, and it is gone when you leave it."
@@ -57,9 +57,8 @@ def layout() -> ChatParts:
 class Chat:
     """What the conversation's events do. A turn belongs to the browser session that asked."""
 
-    def __init__(self, assistant: Assistant, *, shown_messages: int = 200) -> None:
+    def __init__(self, assistant: Assistant) -> None:
         self._assistant = assistant
-        self._shown_messages = shown_messages
         self._turns: dict[str, Turn] = {}
 
     def conversation(self, session: Session) -> str:
@@ -74,16 +73,20 @@ class Chat:
 
     def ask(self, question: str, session: Session, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         """One turn: yields (question box, conversation, newest turn) as it goes."""
+        yield from self._ask(question, session, request, self._left(question, session))
+
+    def _ask(self, question: str, session: Session, request: gr.Request, instead_of: str | None) -> Iterator[tuple[Any, ...]]:
         key, question = str(request.session_hash), question.strip()
         if not question or key in self._turns:
             yield gr.skip(), gr.skip(), gr.skip()
             return
-        before = _banner(session) + self._messages(session, choosable=False)  # read before the turn can write its question there
-        turn = self._turns[key] = Turn(self._stream(question, session))
+        # Read before the turn can write its question there.
+        before = _banner(session) + self._messages(session, choosable=False, up_to=instead_of)
+        turn = self._turns[key] = Turn(self._stream(question, session, instead_of))
         try:
             progress = Progress(question, time.monotonic())
             yield "", before, render.turn(progress, progress.started)
-            yield from self._follow(turn, progress)
+            yield from self._follow(turn, progress, session)
         finally:
             if not turn.answered:
                 turn.stop()
@@ -91,11 +94,17 @@ class Chat:
             turn.left.set()
 
     def ask_again(self, session: Session, event: gr.EventData, request: gr.Request) -> Iterator[tuple[Any, ...]]:
-        """A suggestion, a choice, or a question once more: what stands on the button is asked."""
+        """A suggestion, a choice, a question once more or in other words: what the event says is asked, `instead` of another."""
+        text = str(event.text)
+        instead_of = str(getattr(event, "instead", "")) or self._left(str(getattr(event, "was", "")) or text, session)
         yield from (
             (gr.skip() if box == "" else box, before, live)
-            for box, before, live in self.ask(str(event.text), session, request)
+            for box, before, live in self._ask(text, session, request, instead_of)
         )
+
+    def busy(self, request: gr.Request) -> bool:
+        """Whether a turn of this browser session runs."""
+        return str(request.session_hash) in self._turns
 
     def stop(self, request: gr.Request) -> None:
         """End the turn of this browser session; its generator shows that it was stopped."""
@@ -121,25 +130,48 @@ class Chat:
         except AssistantError as error:
             gr.Warning(escape(str(error)), title="That was not kept")
 
-    def _stream(self, question: str, session: Session) -> Iterator[Event]:
+    def _left(self, question: str, session: Session) -> str | None:
+        """The id of the last question where it is this one and was not finished: asked again, it stands there once."""
+        try:
+            left = self._assistant.conversations.unfinished(session.conversation, user=session.user)
+        except AssistantError:  # a new conversation; what else is wrong the turn says itself
+            return None
+        return left.id if left and left.text == question.strip() else None
+
+    def _stream(self, question: str, session: Session, instead_of: str | None) -> Iterator[Event]:
         try:
             return self._assistant.stream(
-                question, user=session.user, conversation=session.conversation, private=session.private
+                question, user=session.user, conversation=session.conversation, private=session.private, instead_of=instead_of
             )
         except AssistantError as error:  # refused before it began: shown as any other failure
             return _failing(error)
 
-    def _messages(self, session: Session, *, choosable: bool = True) -> str:
+    def _messages(self, session: Session, *, choosable: bool = True, up_to: str | None = None) -> str:
+        """The last turns as HTML, up to the question that a message is or answers."""
         try:
-            messages = self._assistant.conversations.messages(session.conversation, user=session.user)
+            messages = self._said(session, session.turns + 1)
         except NotFound:  # a new conversation is not kept before its first turn
             return ""
         except AssistantError as error:
             return lists.notice(str(error))
-        shown = [render.Shown(message, _answer_of(message)) for message in messages[-self._shown_messages :]]
-        return render.thread(shown, choosable=choosable)
+        asked = [at for at, message in enumerate(messages) if message.role == "user"]
+        more = len(asked) > session.turns
+        replaced = next((at for at, message in enumerate(messages) if message.id == up_to), len(messages))
+        end = max((at for at in asked if at <= replaced), default=0) if replaced < len(messages) else replaced
+        shown = [render.Shown(message, _answer_of(message)) for message in messages[asked[1] if more else 0 : end]]
+        return render.thread(shown, choosable=choosable, more=more)
 
-    def _follow(self, turn: Turn, progress: Progress) -> Iterator[tuple[Any, ...]]:
+    def _said(self, session: Session, turns: int) -> list[Message]:
+        return self._assistant.conversations.messages(session.conversation, user=session.user, turns=turns)
+
+    def _asked(self, session: Session) -> Message | None:
+        """The question that was just answered."""
+        try:
+            return next(iter(self._said(session, 1)), None)
+        except AssistantError:
+            return None
+
+    def _follow(self, turn: Turn, progress: Progress, session: Session) -> Iterator[tuple[Any, ...]]:
         shown = ""
         while not progress.over:
             for event in turn.batch(wait=TICK, gather=TICK / 2):
@@ -148,7 +180,7 @@ class Chat:
                 progress = replace(progress, stopped=progress.answer is None)
             elif turn.over and progress.answer is None:
                 progress = replace(progress, failure=turn.failure)
-            html = render.turn(progress, time.monotonic())
+            html = render.turn(progress, time.monotonic(), self._asked(session) if progress.answer else None)
             if html != shown:
                 yield gr.skip(), gr.skip(), html
             shown = html

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
+from uuid import uuid4
 
 import typer
 
@@ -11,13 +12,13 @@ from ui.cli_session import session
 from ui.terminal import StepLine, columns, note, say
 
 if TYPE_CHECKING:
-    from assistant import Answer, Assistant
+    from assistant import Answer, Assistant, Message
 
 User = Annotated[str, typer.Option(help="Whose memories and rows are used.")]
 Private = Annotated[bool, typer.Option("--private", help="Keep nothing of it: neither the conversation nor a memory.")]
 
 PRIVATE = "Nothing of this conversation is kept."
-HELP = "Ask, or: /new starts another conversation, /exit ends. Ctrl-C stops an answer."
+HELP = "Ask, or: /retry answers the last question again, /new starts another conversation, /exit ends. Ctrl-C stops an answer."
 GIVES_ORDERS = " (this passage addresses the assistant; that part was set aside and not followed)"
 
 
@@ -52,33 +53,67 @@ def ask(
         sys.stdout.write(answer_to_json(answer, indent=2) + "\n")
 
 
-def chat(ctx: typer.Context, private: Private = False) -> None:
+def chat(
+    ctx: typer.Context,
+    private: Private = False,
+    conversation: Annotated[str | None, typer.Option(help="Go on with this conversation, or begin one of that name.")] = None,
+) -> None:
     """Talk in the terminal; questions may also be piped in, one a line."""
     with session(ctx).assistant(prepare=True, preload=True) as opened:
         note(f"{PRIVATE} {HELP}" if private else HELP)
-        conversation: str | None = None
+        if conversation and (left := _last(opened, conversation)) and left[1] is None:
+            note(f"This was not finished: {left[0].text}\n/retry asks it again.")
+        conversation = conversation or uuid4().hex
         choices: tuple[str, ...] = ()
         while (question := _read_line()) is not None:
             if question in ("/exit", "/quit"):
                 return
             if question == "/new":
-                if private and conversation:
+                if private and _last(opened, conversation):  # it is not kept any longer than it is needed
                     opened.conversations.delete(conversation)
-                conversation, choices = None, ()
+                conversation, choices = uuid4().hex, ()
+            elif question == "/retry":
+                answer = _retry(opened, conversation, private)
+                choices = answer.choices if answer else ()
             elif question.startswith("/"):
                 note(HELP)
             elif question:
                 answer = _turn(opened, _chosen(question, choices), conversation, private)
                 if answer is not None:
-                    conversation, choices = answer.conversation, answer.choices
+                    choices = answer.choices
 
 
-def _turn(assistant: Assistant, question: str, conversation: str | None, private: bool) -> Answer | None:
+def _last(assistant: Assistant, conversation: str) -> tuple[Message, Answer | None] | None:
+    """The last question of a conversation with its whole answer, or without one; None where nothing was asked."""
+    from assistant import NotFound, answer_from_json
+
+    try:
+        said = assistant.conversations.messages(conversation, turns=1)
+    except NotFound:
+        return None
+    return (said[0], answer_from_json(said[-1].answer) if said[-1].answer else None) if said else None
+
+
+def _retry(assistant: Assistant, conversation: str, private: bool) -> Answer | None:
+    """The last question once more, in its own place."""
+    last = _last(assistant, conversation)
+    if last is None:
+        note("Nothing was asked yet.")
+        return None
+    question, answer = last
+    if answer and answer.route == "memory":  # once more, it would be done to what is left
+        note("What was to be kept or forgotten is done. Say it again to do it again.")
+        return None
+    note(f"> {question.text}")
+    return _turn(assistant, question.text, conversation, private, question.id)
+
+
+def _turn(assistant: Assistant, question: str, conversation: str, private: bool, instead_of: str | None = None) -> Answer | None:
     """One turn of a chat; one that fails or is stopped does not end the chat."""
     from assistant import AssistantError
 
     try:
-        return stream_answer(assistant, question, user="local", conversation=conversation, private=private)
+        return stream_answer(assistant, question, user="local", conversation=conversation, private=private, instead_of=instead_of)
     except KeyboardInterrupt:
         note("(stopped)")
     except AssistantError as error:

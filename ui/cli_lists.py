@@ -137,6 +137,24 @@ def rename_conversation(
     say(f"Renamed {identifier}.")
 
 
+@conversations.command("branch")
+def branch_conversation(
+    ctx: typer.Context,
+    identifier: ConversationId,
+    message: Annotated[str | None, typer.Option(metavar="ID", help="The last message to take along, as `export --json` names it; else all.")] = None,
+    user: User = "local",
+) -> None:
+    """Begin a new conversation with what was said in another."""
+    from assistant import NotFound
+
+    with session(ctx).assistant() as opened:
+        last = message or next((m.id for m in opened.conversations.messages(identifier, user=user, turns=1)), None)
+        if last is None:
+            raise NotFound(f"Nothing was said in {identifier}, so there is nothing to branch from.")
+        made = opened.conversations.branch(identifier, last, user=user)
+    say(f"Branched: {made.id} ({made.title})")
+
+
 @conversations.command("delete")
 def delete_conversations(
     ctx: typer.Context,

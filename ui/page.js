@@ -117,7 +117,7 @@
     if (text.endsWith("…")) fill(text.slice(0, -1));
     else if (!isRunning()) {
       stick = true;
-      trigger("ask", { text });
+      trigger("ask", { text, instead: button.dataset.instead || "", was: "" });
     }
   }
 
@@ -228,6 +228,12 @@
       });
       watch("value", () => redrawn(element));
       redrawn(element);
+      window.assistantConversation.connect(element, trigger, watch);
+    },
+
+    // Whether the newest question is to stay in sight from now on.
+    follow(newest) {
+      stick = newest;
     },
 
     download(element, watch) {

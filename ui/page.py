@@ -15,6 +15,7 @@ import gradio as gr
 from ui import chat, icons, sidebar, view_activity, view_data, view_models, views
 from ui.login import account_of
 from ui.session import Session, begun
+from ui.versions import Versions
 
 if TYPE_CHECKING:
     from assistant import Assistant
@@ -44,7 +45,7 @@ def build(assistant: Assistant) -> gr.Blocks:
 def assemble(assistant: Assistant, talk: chat.Chat) -> gr.Blocks:
     """The page, where the turns of `talk` are to be ended from outside."""
     _environment()
-    script = (HERE / "page.js").read_text(encoding="utf-8")
+    script = "".join((HERE / name).read_text(encoding="utf-8") for name in ("conversation.js", "page.js"))
     # An hour after an upload its copy is gone; what was taken in is in the index.
     page: gr.Blocks
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as page:
@@ -68,6 +69,9 @@ def assemble(assistant: Assistant, talk: chat.Chat) -> gr.Blocks:
         _wire_side(side, chat_parts, side_parts, session)
         for button, view in zip(side_parts.views, opened, strict=True):
             _on(button.click, view.draw, [session], view.outputs)
+        moves = Versions(assistant, talk, side)
+        for html in (chat_parts.thread, chat_parts.live):
+            _on(html.go, moves.go, [session], _everything(chat_parts, side_parts, session))
         timer = gr.Timer(5)
         _on(timer.tick, side.tick, [], [side_parts.status, timer])
 

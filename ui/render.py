@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 from assistant import Answer, Message
-from ui import icons, markdown
+from ui import controls, icons, markdown
 from ui.evidence import cost, evidence
 from ui.progress import Progress, Step
 
@@ -50,40 +50,53 @@ def welcome(suggestions: Sequence[str]) -> str:
     )
 
 
-def thread(messages: Sequence[Shown], *, choosable: bool = True) -> str:
-    """A conversation as it was. Choices of the last answer can be taken when `choosable`; earlier ones are over."""
-    parts = []
+def thread(messages: Sequence[Shown], *, choosable: bool = True, more: bool = False) -> str:
+    """A conversation as it was. Choices of the last answer can be taken when `choosable`; earlier ones are over. There may be `more` before."""
+    parts = [controls.earlier()] if more else []
+    asked: Message | None = None
     for at, shown in enumerate(messages):
         last = choosable and at == len(messages) - 1
-        if shown.message.role == "user":
-            parts.append(question(shown.message.text))
+        message = shown.message
+        if message.role == "user":
+            asked = message
+            parts.append(question(message.text, message.id, message.versions))
+            if at == len(messages) - 1 or messages[at + 1].message.role == "user":
+                parts.append(_broken("", "This was not finished.", message, last))
         elif shown.answer is None:
-            parts.append(
-                f'<article class="turn" aria-label="Answer"><div class="prose-text">{markdown.to_html(shown.message.text)}</div></article>'
-            )
+            parts.append(_broken(f'<div class="prose-text">{markdown.to_html(message.text)}</div>', "Stopped.", asked, last))
         else:
-            parts.append(answer(shown.answer, score=shown.message.score, choosable=last))
+            parts.append(answer(shown.answer, score=message.score, choosable=last))
     return "".join(parts)
 
 
-def question(text: str) -> str:
-    """A question as its user wrote it."""
-    return f'<div class="question" aria-label="You asked"><p>{escape(text)}</p></div>'
+def _broken(words: str, what: str, asked: Message | None, last: bool) -> str:
+    again = controls.unfinished(what, asked.text, asked.id if last else None) if asked else ""
+    return f'<article class="turn stopped" aria-label="Answer">{words}{again}</article>'
+
+
+def question(text: str, key: str | None = None, versions: Sequence[str] = ()) -> str:
+    """A question as its user wrote it, with what can be done with it: see `controls.of_question`."""
+    return (
+        f'<div class="question" aria-label="You asked" data-message="{escape(key or "")}"><p>{escape(text)}</p>'
+        f"{controls.of_question(key, versions)}</div>"
+    )
 
 
 def answer(answer: Answer, *, steps: Sequence[Step] = (), score: int | None = None, choosable: bool = True) -> str:
-    """A finished answer with its evidence, its choices, its cost and the buttons under it."""
+    """A finished answer with its evidence, its choices, its cost and the buttons under it; one that is not `choosable` is not the last."""
     return (
         f'<article class="turn" aria-label="Answer" data-answer="{escape(answer.id)}">'
         f"{_step_fold(steps or _steps_of(answer), answer.id)}"
         f'<div class="prose-text">{text(answer)}</div>'
-        f"{_doubt(answer)}{choices(answer, choosable=choosable)}{evidence(answer)}{_footer(answer, score)}</article>"
+        f"{_doubt(answer)}{choices(answer, choosable=choosable)}{evidence(answer)}{_footer(answer, score, choosable)}</article>"
     )
 
 
-def turn(progress: Progress, now: float) -> str:
-    """The newest turn: while it runs the step and the words so far, then its answer, or why there is none."""
-    asked = question(progress.question)
+def turn(progress: Progress, now: float, kept: Message | None = None) -> str:
+    """The newest turn: while it runs the step and the words so far, then its answer, or why there is none. `kept` is the
+    question of one that was answered, as the history has it."""
+    over = progress.stopped or progress.failure is not None
+    asked = question(progress.question, "" if over else kept.id if kept else None, kept.versions if kept else ())
     if progress.answer is not None:
         return asked + answer(progress.answer, steps=progress.steps)
     words = f'<div class="prose-text">{markdown.to_html(progress.text)}</div>' if progress.text else ""
@@ -178,13 +191,15 @@ def _stopped(progress: Progress) -> str:
     )
 
 
-def _footer(answer: Answer, score: int | None) -> str:
+def _footer(answer: Answer, score: int | None, last: bool) -> str:
     def thumb(value: int, icon: str, label: str) -> str:
         pressed = "true" if score == value else "false"
         return f'<button type="button" class="icon-button" data-act="feedback" data-id="{escape(answer.id)}" data-score="{value}" aria-pressed="{pressed}" aria-label="{label}" title="{label}">{icon}</button>'
 
     return (
         f'<footer class="turn-foot"><span class="quiet cost">{cost(answer.usage)}</span><span class="turn-actions">'
+        # What was kept or forgotten is done: once more, it would be done to what is left.
+        f"{controls.anew(answer.id) if last and answer.route != 'memory' else ''}"
         f'<button type="button" class="icon-button" data-copy="{escape(answer.text)}" aria-label="Copy the answer" title="Copy">{icons.COPY}</button>'
-        f"{thumb(1, icons.UP, 'Good answer')}{thumb(-1, icons.DOWN, 'Poor answer')}</span></footer>"
+        f"{thumb(1, icons.UP, 'Good answer')}{thumb(-1, icons.DOWN, 'Poor answer')}{controls.menu(answer.id)}</span></footer>"
     )

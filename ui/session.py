@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from assistant.accounts import Account
 
+TURNS = 30
+"""Turns of a long conversation that are shown at first."""
 LOCAL = "local"
 """The user of somebody who did not say who they are."""
 
@@ -23,7 +25,8 @@ def new_conversation() -> str:
 class Session:
     """What one tab remembers; it lives in the tab's own state and nowhere else. Of a `private` conversation nothing is kept.
 
-    `signed_in` is the name of the account, where there are accounts; an `admin` may change what everybody uses.
+    `signed_in` is the name of the account, where there are accounts; an `admin` may change what everybody uses. `turns` are as many
+    of the last as are shown.
     """
 
     user: str = LOCAL
@@ -31,14 +34,15 @@ class Session:
     private: bool = False
     signed_in: str | None = None
     admin: bool = True
+    turns: int = TURNS
 
     def fresh(self, *, private: bool = False) -> Session:
         """The same user in a new conversation."""
-        return replace(self, conversation=new_conversation(), private=private)
+        return replace(self, conversation=new_conversation(), private=private, turns=TURNS)
 
     def opened(self, conversation: str) -> Session:
         """The same user in that conversation."""
-        return replace(self, conversation=conversation, private=False)
+        return replace(self, conversation=conversation, private=False, turns=TURNS)
 
 
 def begun(text: str | None, account: Account | None) -> Session:
