@@ -6,7 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 from uuid import uuid4
@@ -142,6 +142,11 @@ class History:
         """The user's messages that hold the words as they are, whatever their case, the latest first."""
         return self._messages(user, "holds(m.text, ?)", (query,), order="m.number DESC LIMIT ?", more=(limit,))
 
+    def said(self, start: date, end: date, *, user: str) -> list[Message]:
+        """What the user said from one day to another, oldest first."""
+        days = (start.isoformat(), (end + timedelta(days=1)).isoformat())
+        return self._messages(user, "m.role = 'user' AND m.created >= ? AND m.created < ?", days)
+
     def rename(self, conversation: str, title: str, *, user: str) -> Conversation:
         """Give a conversation another title."""
         with self._write() as db:
@@ -200,14 +205,7 @@ class History:
             self.answer(feedback.answer_id, user=feedback.user)
             db.execute(
                 "INSERT OR REPLACE INTO feedback VALUES (?, ?, ?, ?, ?, ?)",
-                (
-                    feedback.answer_id,
-                    feedback.user,
-                    feedback.score,
-                    feedback.comment,
-                    feedback.corrected_sql,
-                    feedback.created.isoformat(),
-                ),
+                (feedback.answer_id, feedback.user, feedback.score, feedback.comment, feedback.corrected_sql, feedback.created.isoformat()),
             )
 
     def feedback(self, answer_id: str, *, user: str) -> Feedback | None:
