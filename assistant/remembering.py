@@ -37,6 +37,7 @@ class Remembering:
         self._said: deque[Said] = deque()
         self._doubtful: deque[Said] = deque()
         self._busy: Turn | None = None
+        self._dropped: Turn | None = None
         self._asking = 0
         self._last = 0.0
         self._closing = False
@@ -83,9 +84,9 @@ class Remembering:
             self._said = deque(said for said in self._said if not gone(said[1]))
             self._doubtful = deque(said for said in self._doubtful if not gone(said[1]))
             if self._busy and gone(self._busy):
+                self._dropped = self._busy  # so that it is not put back
                 self._busy.cancelled.set()
-            self._changed.wait_for(lambda: self._busy is None or not gone(self._busy))
-            self._doubtful = deque(said for said in self._doubtful if not gone(said[1]))
+                self._changed.wait_for(lambda: self._busy is not self._dropped)
 
     def close(self) -> None:
         """Finish what was said, within some seconds, and stop."""
@@ -114,7 +115,7 @@ class Remembering:
             finally:
                 with self._changed:
                     self._busy = None
-                    if not done and not (self._closing and ask):
+                    if not done and turn is not self._dropped and not (self._closing and ask):
                         self._doubtful.append((question, turn))
                     self._changed.notify_all()
 

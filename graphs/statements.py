@@ -49,13 +49,13 @@ _PRONOUN = re.compile(r"^(he|she)\b(?!')", re.IGNORECASE)
 _PERSON = re.compile(r"(?:(?:Dr|Mr|Mrs|Ms)\.? )?(?<=[a-z,] )(?!I\b)[A-ZÀ-Þ][\w-]+")
 # "The same list", "my screen": what stands before the user, not what is so about them. "Those are …": of something not named.
 _DATA = re.compile(
-    r"\b(lists?|tables?|columns?|rows?|quer(y|ies)|results?|charts?|screen|page|errors?|answers?|numbers? (is|are)|the same|this one|that one|again|hello|greetings|regards)\b"
+    r"\b(lists?|tables?|columns?|rows?|quer(y|ies)|results?|charts?|screen|page|errors?|answers?|numbers? (is|are)|the same|this one|that one|again|hello|greetings|regards|says|tells me|told me)\b"
     r"|^\W*(that|those|this|these|it|they|he|she|there)('s|'re|\s)",
     re.IGNORECASE,
 )
 # Said as a rule or a wish for good: no model need be asked.
 _SURE = re.compile(
-    r"^\W*((i|we)\s+(\w+\s+)?(always|never|prefer|usually|live|work (at|for|as|in|from)|speak|teach)\b|(please\s+)?call me\b|my name is\b|(i am|i'm) (not an?|allergic)\b|my birthday\b)",
+    r"^\W*((i|we)\s+(?!\w+ (forget|wonder|think|get|have to)\b)(\w+\s+)?(always|never|prefer|usually|live|work (at|for|as|in|from)|speak|teach)\b|(please\s+)?call me\b|my name is\b|(i am|i'm) (not an?|allergic)\b|my birthday\b)",
     re.IGNORECASE,
 )
 _FIRST = re.compile(r"\b(i|my|mine|we|our|ours|me|i'm|i've|we're|we've)\b", re.IGNORECASE)

@@ -6,6 +6,7 @@ Each script has two halves: "mend" was looked at while the rules were written, "
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from collections import Counter
@@ -30,6 +31,10 @@ from stores.vectors import open_client
 pytestmark = [pytest.mark.measure, pytest.mark.model]
 SCRIPTS = Path(__file__).parent / "memory"
 HALVES = ("mend", "held")
+
+
+def tell(*lines: str, sep: str = "\n") -> None:
+    sys.stdout.write(sep.join(lines) + "\n")
 
 
 def script(name: str, half: str | None = None) -> list[dict[str, Any]]:
@@ -77,8 +82,8 @@ def test_true_facts_are_kept_and_junk_is_not(half: str, memories: Memories, defa
         kept += bool(true)
         missed += [row["text"]] if fact and not true else []
     facts = sum("fact" in row for row in rows)
-    print(f"\njunk {half}: {len(rows)} turns, {kept} of {facts} facts kept, {len(others)} others, {asked} model calls, {time.monotonic() - began:.0f} s")
-    print(*(f"  missed: {text}" for text in missed), *(f"  other: {text}" for text in others), sep="\n")
+    tell(f"\njunk {half}: {len(rows)} turns, {kept} of {facts} facts kept, {len(others)} others, {asked} model calls, {time.monotonic() - began:.0f} s")
+    tell(*(f"  missed: {text}" for text in missed), *(f"  other: {text}" for text in others), sep="\n")
     assert kept >= 0.9 * facts
     assert len(others) <= 5 * len(rows) / 200
 
@@ -103,7 +108,7 @@ def test_a_change_of_mind_is_recalled_in_its_newest_form(half: str, memories: Me
         wrongly += len(closed)
         if not is_new or is_old or closed:
             wrong.append(f"  new {is_new}, old still open {is_old}, also closed {closed}: {row['before']} / {row['after']}")
-    print(f"\nchanges {half}: {newest} of {len(rows)} newest, {past} found when asked for the past, {wrongly} others closed", *wrong, sep="\n")
+    tell(f"\nchanges {half}: {newest} of {len(rows)} newest, {past} found when asked for the past, {wrongly} others closed", *wrong, sep="\n")
     assert newest >= 0.95 * len(rows)
     assert past >= 0.95 * len(rows)
 
@@ -117,7 +122,7 @@ def test_what_can_both_be_so_is_both_kept(half: str, memories: Memories, default
         keep(row["one"], turn(memories, default_chat, user))
         keep(row["other"], turn(memories, default_chat, user))
         right += [memory.until for memory in memories.all(user=user)] == [None, None]
-    print(f"\nboth hold {half}: {right} of {len(rows)}")
+    tell(f"\nboth hold {half}: {right} of {len(rows)}")
     assert right >= 0.9 * len(rows)
 
 
@@ -134,7 +139,7 @@ def test_people_and_things_are_found_in_two_steps(half: str, memories: Memories,
         hit = any(row["found"].lower() in text.lower() for text in texts)
         found += hit
         wrong += [] if hit else [f"  {row['question']}: {texts}"]
-    print(f"\npeople {half}: {found} of {len(rows)}", *wrong, sep="\n")
+    tell(f"\npeople {half}: {found} of {len(rows)}", *wrong, sep="\n")
     assert found >= 0.9 * len(rows)
 
 
@@ -151,7 +156,7 @@ def test_times_are_resolved_and_asked_for(half: str, memories: Memories, default
         memories.add(row["text"], user=user, said_at=datetime.fromisoformat(row["said_on"]).replace(hour=12, tzinfo=UTC))
         texts = [memory.text for memory in remembered(row["question"], turn(memories, default_chat, user, date.fromisoformat(row["today"])))]
         missed += [] if any(row["found"] in text for text in texts[:1]) else [f"  {row['question']}: {texts}"]
-    print(f"\ntimes {half}: {len(rows) - len(wrong)} of {len(rows)} resolved; {len(asked) - len(missed)} of {len(asked)} first when asked for", *wrong, *missed, sep="\n")
+    tell(f"\ntimes {half}: {len(rows) - len(wrong)} of {len(rows)} resolved; {len(asked) - len(missed)} of {len(asked)} first when asked for", *wrong, *missed, sep="\n")
     assert len(wrong) <= 0.1 * len(rows)
     assert len(missed) <= 0.1 * len(asked)
 
@@ -173,5 +178,5 @@ def test_no_secret_is_kept_in_passing() -> None:
             wrong["kept not"] += holds_secret(row["text"])
         elif passed:
             wrong[row["text"]] += 1
-    print("\nsecrets:", dict(wrong))
+    tell(f"\nsecrets: {dict(wrong)}")
     assert sum(wrong.values()) == 0
