@@ -60,12 +60,12 @@ def _doubted(statement: str, turn: Turn) -> tuple[list[Memory], list[Memory]]:
 
 def _lasting(statement: str, turn: Turn) -> float:
     messages = [SystemMessage(prompts.LASTING_SYSTEM), HumanMessage(f"{statement} =>")]
-    return turn.speaker.choose(messages, ["lasting", "passing"])["lasting"]
+    return turn.speaker.choose(messages, ["passing", "lasting"])["lasting"]
 
 
 def _is_over(old: Memory, statement: str, turn: Turn) -> bool:
     messages = [SystemMessage(prompts.OVER_SYSTEM), HumanMessage(f"{old.text} / {statement} =>")]
-    return turn.speaker.choose(messages, ["over", "both"])["over"] >= OVER
+    return turn.speaker.choose(messages, ["both", "over"])["over"] >= OVER
 
 
 def _refines(new: str, old: str) -> bool:

@@ -81,6 +81,7 @@ class Memories:
             if instead and instead != added.id:
                 self._collection.delete([self._own(instead, user).id])
                 self._words.pop(user, None)
+                self._forgotten([instead], user)
         return added
 
     def add_many(self, items: Sequence[Item], *, user: str, confidence: float = 1.0) -> list[Memory]:
@@ -276,13 +277,13 @@ def _aware(moment: datetime) -> datetime:
 
 
 def _metadata(memory: Memory) -> dict[str, str | float]:
-    held: dict[str, str | float] = {"user": memory.user, "said_at": memory.said_at.isoformat(), "key": _key(memory.text), "confidence": memory.confidence}
-    more = {"source": memory.source, "until": memory.until.isoformat() if memory.until else None, "by": memory.by}
-    return held | {name: value for name, value in more.items() if value is not None}
+    until = memory.until.isoformat() if memory.until else ""  # Chroma keeps a key that an upsert leaves out
+    more = {"source": memory.source or "", "until": until, "by": memory.by or ""}
+    return {"user": memory.user, "said_at": memory.said_at.isoformat(), "key": _key(memory.text), "confidence": memory.confidence, **more}
 
 
 def _memory(record: Record, *, score: float = 0.0) -> Memory:
     held = record.metadata
-    source, until, by = (str(held[name]) if held.get(name) is not None else None for name in ("source", "until", "by"))
+    source, until, by = (str(held.get(name) or "") or None for name in ("source", "until", "by"))
     said_at, confidence = datetime.fromisoformat(str(held["said_at"])), float(held.get("confidence", 1.0))
     return Memory(record.id, str(held["user"]), record.text, said_at, source, score, datetime.fromisoformat(until) if until else None, by, confidence)
