@@ -35,7 +35,7 @@ class Reader:
             if cancelled.is_set():
                 self.stopped += 1
                 raise TurnCancelled("stopped")
-        return AIMessage(choices[0], response_metadata={"probabilities": {choice: float(choice == choices[0]) for choice in choices}})
+        return AIMessage(choices[-1], response_metadata={"probabilities": {choice: float(choice == choices[-1]) for choice in choices}})
 
 
 def turn(model: Any, conversation: str = "c", **options: Any) -> Turn:
