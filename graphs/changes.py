@@ -13,7 +13,7 @@ NEAR = 0.3
 """Cosine under which two statements are not about the same, unless they share words."""
 
 _CUE = re.compile(
-    r"\b(now|no longer|not (\w+ )?any ?more|any ?more|again|instead|from now on|these days|nowadays|since|actually|new|switched|changed?|moved|moving|quit|stopp?ed|gave up|given up|left|sold|lost"
+    r"\b(now|no longer|(do|does|am|is|are) not|\w+n't|not (\w+ )?any ?more|any ?more|again|instead|from now on|these days|nowadays|since|actually|new|switched|changed?|moved|moving|quit|stopp?ed|gave up|given up|left|sold|lost"
     r"|renamed|raised|lowered|cut|postponed|put off|brought forward|rescheduled|rebooked|cancell?ed|called off|married|engaged|divorced|split up|died|passed away|starte?d|joined|graduated|retired"
     r"|became|become|got a|bought|replaced|finished|closed|turned)\b",
     re.IGNORECASE,
@@ -44,7 +44,7 @@ class Frame:
 def verdict(old: str, new: str, similarity: float) -> Verdict:
     """Whether the older statement is over now that the newer one was said, both still hold, or the wording does not tell."""
     old, new = _DATES.sub("", old), _DATES.sub("", new)
-    if _MORE.search(new):
+    if _MORE.search(new) or old.strip(" .!").lower() == new.strip(" .!").lower():
         return "both"
     before, after = frame(old), frame(new)
     if before.about and before.about == after.about and before.value and after.value:

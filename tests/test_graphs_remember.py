@@ -56,6 +56,8 @@ def test_a_rule_or_a_wish_for_good_needs_no_model() -> None:
         ("I live in Graz.", "I live in Linz now.", "over"),
         ("I have two horses.", "I have three horses.", "over"),
         ("I own a boat.", "I sold the boat.", "doubt"),
+        ("I drink wine.", "I don't drink wine.", "doubt"),
+        ("My boat moved to Hull.", "My boat moved to Hull", "both"),
         ("I like plums.", "I also like pears.", "both"),
         ("I live in Graz.", "My aunt lives in Linz.", "both"),
         ("My trainer is Mr. Hall.", "My dentist is Ms. Young.", "both"),
