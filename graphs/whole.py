@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
+from langgraph.graph import END
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
@@ -42,7 +43,7 @@ def request_of(question: str, recent: Sequence[Message], turn: Turn) -> Request 
     return request
 
 
-def whole(state: State, runtime: Runtime[Turn]) -> Command[Literal["recall", "remember"]]:
+def whole(state: State, runtime: Runtime[Turn]) -> Command[Literal["recall", "__end__"]]:
     """Do what is asked; which document is meant is asked back where several may be."""
     turn = runtime.context
     request = request_of(state["question"], state["recent"], turn)
@@ -60,12 +61,12 @@ def whole(state: State, runtime: Runtime[Turn]) -> Command[Literal["recall", "re
         detail.append(", ".join(target.label for target in named) or "none of that name")
     if request is None or len(named) < len(request.named):
         turn.say(_none_named(turn.services.documents.all(user=turn.user)))
-        return Command(goto="remember", update={"grounded": False})
+        return Command(goto=END, update={"grounded": False})
     try:
-        return Command(goto="remember", update=_done(request, named, turn))
+        return Command(goto=END, update=_done(request, named, turn))
     except NotFound as gone:
         turn.say(f"{' ' if turn.text else ''}{gone}")
-        return Command(goto="remember", update={"grounded": False})
+        return Command(goto=END, update={"grounded": False})
 
 
 def _done(request: Request, named: Sequence[Target], turn: Turn) -> dict[str, object]:
