@@ -21,6 +21,7 @@ from assistant.wiring import Parts
 from graphs import prompts
 from graphs.errors import QuestionTooLong, TurnCancelled
 from graphs.relevance import OUTLINE
+from graphs.remember_prompts import LASTING_SYSTEM, OVER_SYSTEM
 from graphs.sql import SCHEMA_TABLES
 from graphs.state import State
 from graphs.turn import Bounds, Services, Turn
@@ -190,7 +191,7 @@ class Turns:
         found = [prompts.route_system(schema=schema, outline=outline)]
         if schema and len(schema.tables) <= SCHEMA_TABLES:
             found.append(prompts.sql_system(schema=schema, tables=schema.tables))
-        return [*found, prompts.ROWS_SYSTEM, prompts.DOCUMENTS_SYSTEM, prompts.CHAT_SYSTEM, prompts.MEMORY_SYSTEM, prompts.LASTING_SYSTEM, prompts.OVER_SYSTEM]
+        return [*found, prompts.ROWS_SYSTEM, prompts.DOCUMENTS_SYSTEM, prompts.CHAT_SYSTEM, prompts.MEMORY_SYSTEM, LASTING_SYSTEM, OVER_SYSTEM]
 
     def forget(self, place: Place, conversations: Iterable[str], user: str) -> None:
         """Drop what the graph keeps of conversations, and what the model has read of this user's."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from langchain_core.messages import HumanMessage, SystemMessage
 
-from graphs import prompts
 from graphs.changes import verdict
 from graphs.grounding import words
+from graphs.remember_prompts import LASTING_SYSTEM, OVER_SYSTEM
 from graphs.secrets import holds_secret
 from graphs.statements import stated, sure
 from graphs.turn import Turn
@@ -59,12 +59,12 @@ def _doubted(statement: str, turn: Turn) -> tuple[list[Memory], list[Memory]]:
 
 
 def _lasting(statement: str, turn: Turn) -> float:
-    messages = [SystemMessage(prompts.LASTING_SYSTEM), HumanMessage(f"{statement} =>")]
+    messages = [SystemMessage(LASTING_SYSTEM), HumanMessage(f"{statement} =>")]
     return turn.speaker.choose(messages, ["passing", "lasting"])["lasting"]
 
 
 def _is_over(old: Memory, statement: str, turn: Turn) -> bool:
-    messages = [SystemMessage(prompts.OVER_SYSTEM), HumanMessage(f"{old.text} / {statement} =>")]
+    messages = [SystemMessage(OVER_SYSTEM), HumanMessage(f"{old.text} / {statement} =>")]
     return turn.speaker.choose(messages, ["both", "over"])["over"] >= OVER
 
 

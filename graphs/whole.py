@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-from langgraph.graph import END
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
@@ -61,12 +60,12 @@ def whole(state: State, runtime: Runtime[Turn]) -> Command[Literal["recall", "__
         detail.append(", ".join(target.label for target in named) or "none of that name")
     if request is None or len(named) < len(request.named):
         turn.say(_none_named(turn.services.documents.all(user=turn.user)))
-        return Command(goto=END, update={"grounded": False})
+        return Command(goto="__end__", update={"grounded": False})
     try:
-        return Command(goto=END, update=_done(request, named, turn))
+        return Command(goto="__end__", update=_done(request, named, turn))
     except NotFound as gone:
         turn.say(f"{' ' if turn.text else ''}{gone}")
-        return Command(goto=END, update={"grounded": False})
+        return Command(goto="__end__", update={"grounded": False})
 
 
 def _done(request: Request, named: Sequence[Target], turn: Turn) -> dict[str, object]:
