@@ -17,6 +17,7 @@ from langgraph.types import Command
 
 from assistant.naming import name_of
 from assistant.places import Place, thread
+from assistant.remembering import Remembering
 from assistant.serialise import answer_to_json
 from assistant.settings import Settings
 from assistant.wiring import Parts
@@ -24,6 +25,7 @@ from graphs import prompts
 from graphs.errors import QuestionTooLong, TurnCancelled
 from graphs.graph import Graph
 from graphs.relevance import OUTLINE
+from graphs.remember_prompts import LASTING_SYSTEM, OVER_SYSTEM
 from graphs.sql import SCHEMA_TABLES
 from graphs.state import State
 from graphs.turn import Bounds, Services, Turn
@@ -44,6 +46,7 @@ class Turns:
         self._today = today
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self.kept = parts.kept
+        self.remembering = Remembering()
 
     def run(
         self,
@@ -60,7 +63,7 @@ class Turns:
         """One turn, told through `emit`; ends with `Done`. Raises `AssistantError`."""
         question = self._checked(question, user)
         conversation = conversation or uuid.uuid4().hex
-        with self._locks[thread(user, conversation)]:
+        with self.remembering.asking(), self._locks[thread(user, conversation)]:
             place = self._begin(conversation, user, private)
             history = place.history
             question_id = self._asked(place, conversation, user, question, instead_of)
@@ -77,6 +80,7 @@ class Turns:
                 raise
             finish(answer.id, answer.text, answer_to_json(answer))
         emit(Done(answer))
+        self.remembering.said(question, turn)
 
     def place(self, conversation: str, user: str) -> Place:
         """Where a conversation lies; one that there is not yet would be kept."""
@@ -201,11 +205,13 @@ class Turns:
         found = [prompts.route_system(schema=schema, outline=outline)]
         if schema and len(schema.tables) <= SCHEMA_TABLES:
             found.append(prompts.sql_system(schema=schema, tables=schema.tables))
-        return [*found, prompts.ROWS_SYSTEM, prompts.DOCUMENTS_SYSTEM, prompts.CHAT_SYSTEM, prompts.MEMORY_SYSTEM]
+        return [*found, prompts.ROWS_SYSTEM, prompts.DOCUMENTS_SYSTEM, prompts.CHAT_SYSTEM, prompts.MEMORY_SYSTEM, LASTING_SYSTEM, OVER_SYSTEM]
 
     def forget(self, place: Place, conversations: Iterable[str], user: str) -> None:
         """Drop what the graph keeps of conversations, and what the model has read of this user's."""
-        place.forget(user, conversations)
+        gone = list(conversations)
+        self.remembering.drop(user, gone)
+        place.forget(user, gone)
         self._parts.models.forget(user)
 
 

@@ -177,7 +177,7 @@ def _memories(memories: Sequence[Memory]) -> str:
     return (
         "<ul>"
         + "".join(
-            f'<li>{escape(memory.text)} <span class="quiet">{memory.said_at:%Y-%m-%d}</span></li>'
+            f'<li>{escape(memory.text)} <span class="quiet">{memory.said_at:%Y-%m-%d}{f", until {memory.until:%Y-%m-%d}" if memory.until else ""}</span></li>'
             for memory in memories
         )
         + "</ul>"
