@@ -113,6 +113,10 @@ class Page:
         box.send_keys("\ue009a\ue000", user, "\ue007")
         self.wait("!document.querySelector('#thread .question')")
 
+    def settled(self) -> None:
+        """Wait until nothing moves any more (a spinner turns for ever)."""
+        self.wait("document.getAnimations().every(a => a.playState !== 'running' || a.effect.getTiming().iterations === Infinity)")
+
     def requests(self) -> list[str]:
         entries = (json.loads(entry["message"])["message"] for entry in self.chrome.get_log("performance"))
         return [

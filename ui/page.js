@@ -199,6 +199,7 @@
         clearInterval(found);
         $("#side").setAttribute("role", "navigation");
         $("#side").setAttribute("aria-label", "Conversations, documents and memories");
+        $("main")?.setAttribute("role", "presentation"); // Gradio's holds the side bar as well
         $("#main").setAttribute("role", "main");
         $("#thread").setAttribute("role", "log");
         $("#live").setAttribute("aria-live", "polite");

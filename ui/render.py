@@ -68,7 +68,7 @@ def thread(messages: Sequence[Shown], *, choosable: bool = True) -> str:
 
 def question(text: str) -> str:
     """A question as its user wrote it."""
-    return f'<div class="question" aria-label="You asked"><p>{escape(text)}</p></div>'
+    return f'<div class="question" role="heading" aria-level="2"><p>{escape(text)}</p></div>'
 
 
 def answer(answer: Answer, *, steps: Sequence[Step] = (), score: int | None = None, choosable: bool = True) -> str:
