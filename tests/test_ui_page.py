@@ -119,9 +119,13 @@ class Page:
 
     def requests(self) -> list[str]:
         entries = (json.loads(entry["message"])["message"] for entry in self.chrome.get_log("performance"))
-        return [
-            entry["params"]["request"]["url"] for entry in entries if entry["method"] == "Network.requestWillBeSent"
-        ]
+        sent = []
+        for entry in entries:
+            if entry["method"] == "Network.requestWillBeSent":
+                sent.append(entry["params"]["request"]["url"])
+            elif entry["method"] in ("Network.webSocketCreated", "Network.webTransportCreated"):
+                sent.append(entry["params"]["url"])
+        return sent
 
     def close(self) -> None:
         assert self.js("typeof window.__x") == "undefined"

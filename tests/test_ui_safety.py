@@ -221,3 +221,73 @@ def test_what_real_stores_hold_stays_text(real: Page) -> None:
     assert len(texts(real, "#documents .entry")) == 3
     real.chrome.find_element("css selector", "#who input").click()
     real.wait("document.querySelectorAll('#who [role=option], ul.options li').length > 40")
+
+
+@browser
+def test_a_whole_visit_asks_nobody_but_the_server(chromium: Any, tmp_path: Path) -> None:
+    """Every control once; `Page.close` looks through what the browser recorded of it."""
+    running = serve(StandIn(settings=Settings(home=tmp_path / "home", sample=False)), port=0, open_browser=False, block=False)  # type: ignore[arg-type]
+    chromium.get_log("browser")
+    page = Page(chromium, running.url)
+    talk(page)
+    keep(page)
+    (tmp_path / "notes.md").write_text("Bring the receipt.", "utf-8")
+    know(page, tmp_path / "notes.md")
+    page.become("Ada Lovelace")
+    page.reload()
+    elsewhere = page.js(
+        "[...document.querySelectorAll('link[href], script[src], img[src], form[action]')].map(e => e.href || e.src || e.action).filter(u => !u.startsWith(origin))"
+    )
+    assert elsewhere == []
+    unhurt(page)
+    running.close()
+
+
+def talk(page: Page) -> None:
+    for question in ("Who ordered most last month?", "How many in these months?", "What does the handbook say about refunds?", "choose"):
+        page.ask(question)
+        page.answered()
+        open_everything(page)
+        for control in ("[data-copy]", "[data-cite]", "[data-score]", "a[download]"):
+            page.js(f"document.querySelector('#live {control}')?.click()")
+    page.click("#live .choices button")
+    page.wait("document.querySelector('#live .question').innerText.trim() === 'The orders in the database'")
+    page.answered()
+    page.ask("forever")
+    page.wait("document.querySelector('#live .prose-text')")
+    page.click("#stop")
+    page.wait("document.querySelector('#live .turn.stopped')")
+    page.ask("please fail")
+    page.wait("document.querySelector('#live .failure')")
+    page.js("document.querySelector('#question textarea').value = ''")
+
+
+def keep(page: Page) -> None:
+    page.click("#conversations [data-act=rename]")
+    page.wait("document.querySelector('#page-dialog').open")
+    page.chrome.find_element("css selector", "#page-dialog input").send_keys("Monday", "\ue007")
+    page.wait("document.querySelector('#conversations .entry-open').innerText.includes('Monday')")
+    page.click("#conversations [data-act=export]")
+    page.wait("document.querySelector('#download a')")
+    page.chrome.find_element("css selector", "#find-conversations input, #find-conversations textarea").send_keys("most")
+    page.click("#conversations [data-act=open]")
+    page.click("#new-private")
+    page.wait("document.querySelector('#thread .private')")
+    page.click("#new")
+    page.wait("!document.querySelector('#thread .private')")
+    page.click("#conversations [data-act=delete]")
+    page.wait("document.querySelector('#page-dialog').open")
+    page.click("#page-dialog .yes")
+
+
+def know(page: Page, file: Path) -> None:
+    for section in ("documents", "memories"):
+        page.click(f"#{section}-section > button")
+        page.wait(f"document.querySelector('#{section} .entry')")
+    page.chrome.find_element("css selector", "#documents-section input[type=file]").send_keys(str(file))
+    page.wait("document.querySelectorAll('#documents .entry').length === 3")
+    for act, left in (("forget", 1), ("undo", 2)):
+        page.click(f"#memories [data-act={act}]")
+        page.wait(f"document.querySelectorAll('#memories .entry').length === {left}")
+    page.click("#memories [data-act=take]")
+    page.wait("document.querySelector('#download a')?.download === 'everything-about-me.json'")
