@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests.test_ui_page import Page
+from ui.page import VIEWS as BESIDE
 
 ARTIFACTS = Path(__file__).resolve().parent.parent / "artifacts" / "page"
 """Where screenshots are kept; git ignores it."""
@@ -76,9 +78,22 @@ def dialog(page: Page) -> None:
     page.wait("document.querySelector('#page-dialog').open")
 
 
+def beside(name: str) -> Callable[[Page], None]:
+    """A view that is opened instead of the conversation."""
+
+    def opened(page: Page) -> None:
+        page.ask("Who ordered most last month?")
+        page.answered()
+        page.click(f"#open-{name}")
+        page.wait(f"document.body.dataset.view === {name!r} && !document.querySelector('#view-{name} .pending')")
+        time.sleep(0.5)  # what it shows comes from the server
+
+    return opened
+
+
 VIEWS: dict[str, Callable[[Page], None]] = {
     view.__name__: view for view in (empty, rows, plot, sources, running, choices, failure, private, side, dialog)
-}
+} | {view.name: beside(view.name) for view in BESIDE}
 
 
 def size(chrome: Any, width: int, height: int = 844) -> None:
