@@ -33,14 +33,18 @@ def chromium() -> Iterator[Any]:
     driver = shutil.which("chromedriver")
     if not program or not driver:
         pytest.skip("needs Chromium and its driver (Debian: chromium, chromium-driver)")
+    chrome = webdriver.Chrome(options=chromium_options(program), service=webdriver.ChromeService(driver))
+    yield chrome
+    chrome.quit()
+
+
+def chromium_options(program: str) -> Any:
     options = webdriver.ChromeOptions()
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,860"):
         options.add_argument(argument)
     options.binary_location = program
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield chrome
-    chrome.quit()
+    return options
 
 
 @pytest.fixture

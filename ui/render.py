@@ -12,6 +12,7 @@ from ui.evidence import cost, evidence
 from ui.progress import Progress, Step
 
 STEP_NAMES = {
+    "waiting": "Waiting for the model",
     "recall": "Recalling",
     "relevance": "Deciding where to look",
     "sql": "Querying the database",
@@ -121,7 +122,7 @@ def choices(answer: Answer, *, choosable: bool) -> str:
 def running(progress: Progress, now: float) -> str:
     """The quiet line of a turn under way: the step that runs and its seconds; the steps before it fold out."""
     step = progress.current
-    label = step_name(step.name) if step else "Starting"
+    label = " · ".join(filter(None, (step_name(step.name), step.detail))) if step else "Starting"
     since = step.started if step else progress.started
     line = f'<span class="spinner" aria-hidden="true"></span><span role="status">{escape(label)}</span><span class="quiet seconds" aria-hidden="true">{max(0.0, now - since):.0f} s</span>'
     done = [step for step in progress.steps if step.seconds is not None]
