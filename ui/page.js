@@ -6,6 +6,7 @@
   const opened = new Set();
   let stick = true;
   let early = false;
+  let met = false;
   let acted = null;
 
   const isRunning = () => Boolean($("#live .turn.running"));
@@ -36,6 +37,9 @@
     const kept = $("[data-conversation]", element);
     if (kept) {
       sessionStorage.setItem("assistant", JSON.stringify({ ...kept.dataset }));
+      // What the address or the user asked for meanwhile.
+      if (!met && location.hash) $(`#open-${CSS.escape(location.hash.slice(1))}`)?.click();
+      met = true;
       if (early) setTimeout(() => $("#send").click());
       early = false;
     }
@@ -231,8 +235,6 @@
         $("#live").setAttribute("aria-live", "polite");
         box()?.setAttribute("aria-label", "Your question");
         window.addEventListener("hashchange", view);
-        // What a view shows is fetched by its button.
-        if (location.hash) $(`#open-${CSS.escape(location.hash.slice(1))}`)?.click();
         view();
         new MutationObserver(follow).observe(scroller, { childList: true, subtree: true, characterData: true });
         scroller.addEventListener("wheel", (event) => { if (event.deltaY < 0) stick = false; }, { passive: true });
