@@ -131,6 +131,7 @@ def test_what_is_sent_before_the_page_knows_who_is_there_waits_for_that(page: Pa
 
     monkeypatch.setattr(stand_in, "suggestions", slow)
     page.chrome.get(page.url)
+    page.wait("document.querySelector('#question textarea')")
     page.type("a question of mine\ue007")
     assert not page.js("document.querySelector('#thread .welcome')")
     page.wait("document.querySelector('#live .turn-foot')")
