@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import date
 from typing import Any, cast
@@ -15,6 +16,7 @@ from typing import Any, cast
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
+from assistant.models.queue import FairQueue
 from assistant.naming import name_of
 from assistant.places import Place, thread
 from assistant.remembering import Remembering
@@ -29,7 +31,7 @@ from graphs.remember_prompts import LASTING_SYSTEM, OVER_SYSTEM
 from graphs.sql import SCHEMA_TABLES
 from graphs.state import State
 from graphs.turn import Bounds, Services, Turn
-from graphs.values import Answer, Done, Event
+from graphs.values import Answer, Done, Event, StepFinished, StepStarted
 from stores.errors import AssistantError, DatabaseUnavailable, NotFound
 from stores.values import Message
 
@@ -45,6 +47,7 @@ class Turns:
         self._settings = settings
         self._today = today
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._line = FairQueue(settings.model.queue, at_once=settings.model.parallel)
         self.kept = parts.kept
         self.remembering = Remembering()
 
@@ -73,7 +76,8 @@ class Turns:
                 history.finish(question_id, user=user, answer_id=answer_id, text=text, answer_json=answer_json)
 
             try:
-                answer = self._answer(question, turn, place)
+                with self._in_line(turn):
+                    answer = self._answer(question, turn, place)
             except TurnCancelled:
                 if turn.text:  # what was shown is kept
                     finish(uuid.uuid4().hex, "".join(turn.text), None)
@@ -156,6 +160,24 @@ class Turns:
         )
         private = place is parts.private
         return Turn(services, user, conversation, question_id, emit, cancelled, self._today(), bounds, words, private)
+
+    @contextmanager
+    def _in_line(self, turn: Turn) -> Iterator[None]:
+        """As many turns at once as the model works on calls; one that waits tells its place. A server has its own queue."""
+        if self._settings.model.server_url:
+            yield
+            return
+        started = time.monotonic()
+        told: list[int] = []
+
+        def tell(before: int) -> None:
+            told.append(before)
+            turn.emit(StepStarted("waiting", f"{before} before you" if before else "you are next"))
+
+        with self._line.turn(turn.user, turn.cancelled, tell):
+            if told:
+                turn.emit(StepFinished("waiting", time.monotonic() - started))
+            yield
 
     def _answer(self, question: str, turn: Turn, place: Place) -> Answer:
         state = _run(question, turn, place.graph)
