@@ -133,6 +133,17 @@ class IngestReport:
 
 
 @dataclass(frozen=True)
+class Outdated:
+    """How the index differs from what the settings ask for: `passages` wait for vectors of another embedding model than `model`,
+    `documents` to be cut otherwise. To bring it up to date takes about `seconds`; until then it answers as it is."""
+
+    model: str
+    passages: int
+    documents: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class IngestProgress:
     """Given to a progress callback: file `done` of `total`, the one now being read."""
 
