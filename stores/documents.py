@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stores import passages, renewal
 from stores.errors import NotFound, StoreUnavailable
 from stores.folders import resolve
-from stores.fusion import ranked, scaled, weighted, without_repeats
+from stores.fusion import ranked, without_repeats
 from stores.ingestion import Ingestion, Limits, discard
+from stores.ranking import Mode, combined, reranked
 from stores.registry import EVERYBODY, Registry
 from stores.values import Document, Embed, IngestProgress, IngestReport, Outdated, Passage, Rerank
 from stores.vectors import Collection
@@ -29,10 +29,6 @@ from stores.vectors import Collection
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
 
-Mode = Literal["reranked", "hybrid", "dense", "keyword"]
-RERANKED = 10
-"""Passages that are looked at again, word by word. Of 500 SQuAD questions 0.868 had the right passage first without it, 0.898 with it
-(16 or 40 passages gave no more). On Cranfield it gave nothing: nDCG@10 0.546 with half the weight on it, 0.550 without."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,8 @@ class Documents:
         )
         self._candidates = candidates
         self._longest_query = longest_query
-        self._writing = threading.RLock()
+        self._writing = threading.Lock()
+        self._renewing = threading.Lock()
         self._swapping = threading.Lock()
         self._closing = threading.Event()
         self._registry = Registry(directory / "documents.sqlite")
@@ -89,7 +86,7 @@ class Documents:
     def close(self) -> None:
         """Ends a running ingestion after its batch and releases the registry; the Chroma client is its opener's to close."""
         self._closing.set()
-        with self._writing:
+        with self._renewing, self._writing:
             self._registry.close()
 
     # Taking in
@@ -194,28 +191,11 @@ class Documents:
             near = {record.id: record.similarity for record in found}
         chunks = passages.chunks_by_id(self._registry, list(near | words), user=user)
         similarity = {key: float(chunk.vector @ vector) if vector is not None else 0.0 for key, chunk in chunks.items()}
-        scores = self._scores(mode, {key: score for key, score in words.items() if key in chunks}, similarity)
+        scores = combined(mode, {key: score for key, score in words.items() if key in chunks}, similarity)
         if mode == "reranked" and self._rerank:
-            scores = self._reranked(query, scores, {key: chunk.text for key, chunk in chunks.items()})
+            scores = reranked(self._rerank, query, scores, {key: chunk.text for key, chunk in chunks.items()})
         best = without_repeats((chunks[key] for key in ranked(scores)), lambda chunk: chunk.text)[:k]
         return [chunk.passage(score=scores[chunk.id], similarity=similarity[chunk.id]) for chunk in best]
-
-    @staticmethod
-    def _scores(mode: Mode, words: dict[str, float], similarity: dict[str, float]) -> dict[str, float]:
-        if mode == "keyword":
-            return scaled(words)
-        # On Cranfield this gave nDCG@10 0.543 and reciprocal rank fusion (k=60) 0.531; on CACM 0.539 and 0.527.
-        positive = {key: max(0.0, cosine) for key, cosine in similarity.items()}
-        return positive if mode == "dense" else weighted([(scaled(positive), 0.5), (scaled(words), 0.5)])
-
-    def _reranked(self, query: str, scores: dict[str, float], texts: dict[str, str]) -> dict[str, float]:
-        """The first few weighed again by their single words; the others stay behind them, in their order."""
-        assert self._rerank
-        first = ranked(scores)[:RERANKED]
-        words = dict(zip(first, self._rerank(query, [texts[key] for key in first]), strict=True))
-        again = weighted([(scaled({key: scores[key] for key in first}), 0.6), (scaled(words), 0.4)])
-        least = min(again.values(), default=0.0)
-        return {key: again.get(key, score * least) for key, score in scores.items()}
 
     def neighbours(self, passage_id: str, *, user: str = "local") -> list[Passage]:
         """The passages before and after one in its document."""
@@ -259,30 +239,22 @@ class Documents:
 
     def outdated(self) -> Outdated | None:
         """What a change of embedding model or of `chunk_tokens` asks for, and about what it costs; None where nothing does."""
-        recut = self._registry.rows(
-            "SELECT count(*), total(passages) FROM documents WHERE state = 'ready' AND recipe NOT IN ('', ?)", (self._limits.recipe,)
-        )[0]
-        other = self._is_of_another_model()
-        waiting = renewal.missing(self._registry) if other else 0
-        if not other and not recut[0]:
-            return None
-        texts = [text for _, text in renewal.some_missing(self._registry, limit=8)]
-        began = time.perf_counter()
-        self._embed(texts)
-        seconds = (time.perf_counter() - began) / max(1, len(texts)) * (waiting + recut[1])
-        return Outdated(renewal.model(self._registry) or "", waiting, recut[0], seconds)
+        return renewal.outdated(self._registry, self._embed, other=self._is_of_another_model(), recipe=self._limits.recipe)
 
     def renew(self, progress: Callable[[IngestProgress], None] | None = None, cancelled: Callable[[], bool] | None = None) -> bool:
-        """Brings the index up to date with the settings, while the old one answers; False where it was cancelled. Goes on where it was."""
+        """Brings the index up to date with the settings, while the old one answers. Stopped, it returns False, and goes on another time."""
         stop = self._stop(cancelled)
-        if self._is_of_another_model():
-            self._embed_missing(progress, stop)  # most of it, while documents may be added
-            with self._writing:
-                if not self._change_model(progress, stop):
-                    return False
-        if self.outdated():
-            self.sync(progress, cancelled)
-        return not stop()
+        with self._renewing:
+            if stop():
+                return False
+            if self._is_of_another_model():
+                self._embed_missing(progress, stop)  # most of it, while documents may be added
+                with self._writing:
+                    if not self._change_model(progress, stop):
+                        return False
+            if renewal.cut_otherwise(self._registry, self._limits.recipe)[0]:
+                self.sync(progress, cancelled)
+            return not stop()
 
     def _is_of_another_model(self) -> bool:
         """Whether the vectors at hand are; an index that is empty or does not say whose they are takes the name of today's."""
@@ -303,6 +275,7 @@ class Documents:
         return renewal.embed_missing(self._registry, self._embed, tell=tell, cancelled=stop)
 
     def _change_model(self, progress: Callable[[IngestProgress], None] | None, stop: Callable[[], bool]) -> bool:
+        """Embeds what is left and changes over; nothing else writes meanwhile."""
         discard(self._registry, self._live.collection, self._registry.unfinished())
         if not self._embed_missing(progress, stop):
             return False

@@ -6,6 +6,7 @@ in one transaction. Killed at any moment, it goes on where it was.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from stores.chunks import embedded
 from stores.registry import Registry
-from stores.values import Embed
+from stores.values import Embed, Outdated
 from stores.vectors import Collection
 
 if TYPE_CHECKING:
@@ -78,6 +79,27 @@ def some_missing(registry: Registry, *, limit: int = _AT_ONCE) -> list[tuple[str
         "SELECT id, above, text FROM chunks WHERE id NOT IN (SELECT id FROM renewed) ORDER BY number LIMIT ?", (limit,)
     )
     return [(key, embedded(above, text)) for key, above, text in found]
+
+
+def cut_otherwise(registry: Registry, recipe: str) -> tuple[int, int]:
+    """(documents, their passages) that were cut by other rules."""
+    documents, passages = registry.rows(
+        "SELECT count(*), total(passages) FROM documents WHERE state = 'ready' AND recipe NOT IN ('', ?)", (recipe,)
+    )[0]
+    return documents, int(passages)
+
+
+def outdated(registry: Registry, embed: Embed, *, other: bool, recipe: str) -> Outdated | None:
+    """What is to be made anew, its cost judged by a few passages; `other`: the vectors are of another model."""
+    documents, passages = cut_otherwise(registry, recipe)
+    waiting = missing(registry) if other else 0
+    if not other and not documents:
+        return None
+    texts = [text for _, text in some_missing(registry, limit=8)] or ["nothing"]
+    began = time.perf_counter()
+    embed(texts)
+    seconds = (time.perf_counter() - began) / len(texts) * (waiting + passages)
+    return Outdated(model(registry) or "", waiting, documents, seconds)
 
 
 def embed_missing(registry: Registry, embed: Embed, *, tell: Callable[[int], None], cancelled: Callable[[], bool]) -> bool:

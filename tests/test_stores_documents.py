@@ -18,8 +18,9 @@ from typing import Any
 
 import pytest
 
-from stores.documents import RERANKED, Documents
+from stores.documents import Documents
 from stores.errors import NotFound, StoreUnavailable
+from stores.ranking import RERANKED
 from stores.values import Embed, IngestProgress
 from stores.vectors import open_client
 from tests import hashed
