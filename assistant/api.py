@@ -247,6 +247,9 @@ class Assistant:
             try:
                 self.load()
                 self._models.calibrate()
+                if outdated := self.documents.outdated():
+                    log.warning("%s", outdated)
+                    self.documents.renew()
             except TurnCancelled:
                 pass  # closed meanwhile
             except AssistantError as error:

@@ -63,7 +63,7 @@ class Parts:
 
 def assemble(settings: Settings, home: Home, models: Models) -> Parts:
     """Open the stores and draw the graph."""
-    embed = LazyEmbed(models)
+    embed, model = LazyEmbed(models), models.embedding_model()
     client = open_client(home.index)
     limits = settings.documents
     kept = on_disk(home.history, home.checkpoints)
@@ -80,6 +80,8 @@ def assemble(settings: Settings, home: Home, models: Models) -> Parts:
             home.index,
             client,
             embed,
+            model=model,
+            earlier=models.earlier_embedder,
             rerank=models.rerank,
             max_megabytes=limits.max_megabytes,
             max_pages=limits.max_pages,
@@ -88,8 +90,8 @@ def assemble(settings: Settings, home: Home, models: Models) -> Parts:
             max_memory_megabytes=limits.max_memory_megabytes,
             ocr=limits.ocr,
         ),
-        memories=Memories(client, embed, forgotten=forgotten),
-        examples=Examples(client, embed),
+        memories=Memories(client, embed, model=model, forgotten=forgotten),
+        examples=Examples(client, embed, model=model),
         kept=kept,
         private=in_memory(),
         database=open_database(settings, url) if url else None,

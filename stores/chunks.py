@@ -19,16 +19,23 @@ _RANGE = re.compile(r"(.*?)(page|slide|line|row)s? (\d+)(?:–(\d+))?$")
 _DIVIDER = re.compile(r"^[|: -]*-[|: -]*\n", re.MULTILINE)  # the line of dashes in a table says nothing
 _NUMBERED = re.compile(r"[^\W\d_]*[\W_]*\d[\w.-]*|[0-9a-f-]{16,}|.{0,2}")
 _LONGEST_WORD = 100
+RULES = 1
+"""Counts up when this module cuts otherwise than before: documents that were cut otherwise are then read again."""
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """A passage to be. `location` is its page, headings, lines or rows."""
+    """A passage to be. `location` is its page, headings, lines or rows; `above` its document's title and its headings."""
 
     headings: tuple[str, ...]
     location: str
     text: str
-    embedded: str
+    above: str
+
+    @property
+    def embedded(self) -> str:
+        """What the embedding model reads."""
+        return embedded(self.above, self.text)
 
 
 @dataclass(frozen=True)
@@ -67,12 +74,13 @@ def split(
         limit = max(chunk_tokens // 2, chunk_tokens - count(_prefix(title, section.headings)) - 4)
         pieces.extend(_rows(section, limit, count) if section.header else _passages(section, limit, count))
     merged = _merge(pieces, max(chunk_tokens // 2, chunk_tokens - count(_prefix(title, ())) - 4), min_tokens)
-    return [Chunk(p.headings, _location(p), p.text, _embedded(title, p)) for p in merged]
+    return [Chunk(p.headings, _location(p), p.text, _prefix(title, p.headings)) for p in merged]
 
 
-def _embedded(title: str, piece: _Piece) -> str:
+def embedded(above: str, text: str) -> str:
+    """What the embedding model reads of a chunk."""
     # What addresses the assistant says nothing of what a passage is about: a vector with it would draw other questions.
-    return f"{without(_prefix(title, piece.headings))}\n{without(_DIVIDER.sub('', piece.text))}".strip()
+    return f"{without(above)}\n{without(_DIVIDER.sub('', text))}".strip()
 
 
 def _without_frame(count_tokens: Callable[[str], int]) -> Callable[[str], int]:

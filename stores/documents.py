@@ -11,27 +11,24 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stores import passages
+from stores import passages, renewal
 from stores.errors import NotFound, StoreUnavailable
 from stores.folders import resolve
-from stores.fusion import ranked, scaled, weighted, without_repeats
+from stores.fusion import ranked, without_repeats
 from stores.ingestion import Ingestion, Limits, discard
 from stores.orders import without
+from stores.ranking import RERANKED, Mode, combined, reranked
 from stores.registry import EVERYBODY, Registry
-from stores.values import Document, Embed, IngestProgress, IngestReport, Passage, Rerank
+from stores.renewal import Live
+from stores.values import Document, Embed, IngestProgress, IngestReport, Outdated, Passage, Rerank
 from stores.vectors import Collection
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
-
-Mode = Literal["reranked", "hybrid", "dense", "keyword"]
-RERANKED = 10
-"""Passages that are looked at again, word by word. Of 500 SQuAD questions 0.868 had the right passage first without it, 0.898 with it
-(16 or 40 passages gave no more). On Cranfield it gave nothing: nDCG@10 0.546 with half the weight on it, 0.550 without."""
 
 
 class Documents:
@@ -43,6 +40,8 @@ class Documents:
         client: ClientAPI,
         embed: Embed,
         *,
+        model: str = "",
+        earlier: Callable[[str], Embed | None] = lambda model: None,
         rerank: Rerank | None = None,
         max_megabytes: float = 50.0,
         max_pages: int = 2000,
@@ -53,7 +52,9 @@ class Documents:
         max_memory_megabytes: float = 2000.0,
         ocr: bool = True,
     ) -> None:
+        """`model` names what `embed` computes with; `earlier` gives what the vectors at hand were computed with, where it is another."""
         self._embed = embed
+        self._model = model
         self._rerank = rerank
         self._limits = Limits(
             max_megabytes, max_pages, chunk_tokens, max_seconds=max_seconds, max_memory_megabytes=max_memory_megabytes, ocr=ocr
@@ -61,11 +62,15 @@ class Documents:
         self._candidates = candidates
         self._longest_query = longest_query
         self._writing = threading.Lock()
+        self._renewing = threading.Lock()
+        self._swapping = threading.Lock()
         self._closing = threading.Event()
         self._registry = Registry(directory / "documents.sqlite")
         try:
-            self._collection = Collection(client, "passages", sync_threshold=1000)
+            self._live = Live(embed, Collection(client, "passages", sync_threshold=1000))
             self._recover()
+            if self._is_of_another_model():
+                self._live = Live(earlier(renewal.model(self._registry) or ""), self._live.collection)
         except BaseException:
             self._registry.close()
             raise
@@ -73,7 +78,7 @@ class Documents:
     def close(self) -> None:
         """Ends a running ingestion after its batch and releases the registry; the Chroma client is its opener's to close."""
         self._closing.set()
-        with self._writing:
+        with self._renewing, self._writing:
             self._registry.close()
 
     # Taking in
@@ -110,12 +115,15 @@ class Documents:
         *,
         retry_refused: bool = True,
     ) -> Ingestion:
-        discard(self._registry, self._collection, self._registry.unfinished())  # what an error interrupted
+        discard(self._registry, self._live.collection, self._registry.unfinished())  # what an error interrupted
+        stop = self._stop(cancelled)
+        if self._live.embed is None:  # nothing can be added to vectors whose model is gone
+            self._change_model(progress, stop)
+        embed = self._live.embed or self._embed
+        return Ingestion(self._registry, self._live.collection, embed, self._limits, progress, stop, retry_refused)
 
-        def stop() -> bool:
-            return self._closing.is_set() or (cancelled is not None and cancelled())
-
-        return Ingestion(self._registry, self._collection, self._embed, self._limits, progress, stop, retry_refused)
+    def _stop(self, cancelled: Callable[[], bool] | None) -> Callable[[], bool]:
+        return lambda: self._closing.is_set() or (cancelled is not None and cancelled())
 
     def remove(self, id: str, *, user: str | None = None) -> None:  # noqa: A002 (the public name)
         """Removes a document for good (None: whosever it is). Raises NotFound for one that the user may not see."""
@@ -125,7 +133,7 @@ class Documents:
                 raise NotFound(f"There is no document {id}. List the documents to see their ids.")
             self._registry.exclude(*found[0])
             self._registry.publish([], replaced=[id])
-            discard(self._registry, self._collection, [id])
+            discard(self._registry, self._live.collection, [id])
 
     def forget_all(self, *, user: str) -> list[Document]:
         """Removes a user's own documents, from the bytes on the disk too, and gives them; those for everybody stay."""
@@ -135,11 +143,11 @@ class Documents:
         ids = [document.id for document in own]
         with self._writing:
             self._registry.publish([], replaced=ids)
-            discard(self._registry, self._collection, ids)
+            discard(self._registry, self._live.collection, ids)
             self._registry.forget(user)
             if own:  # a removed vector stays in the graph
                 self._rebuild()
-            self._collection.erase()
+            self._live.collection.erase()
         return own
 
     # Finding
@@ -149,37 +157,37 @@ class Documents:
         query = query[: self._longest_query].strip()
         if not query or k < 1:
             return []
+        while True:
+            live = self._live
+            try:
+                found = self._search(live, query, user, k, mode if live.embed else "keyword")
+            except (StoreUnavailable, ValueError):
+                if self._is_live(live):
+                    raise
+            else:
+                if self._is_live(live):
+                    return found
+
+    def _is_live(self, live: Live) -> bool:
+        """Whether that is still what is searched with: else vectors of two models may have been compared."""
+        with self._swapping:
+            return live is self._live
+
+    def _search(self, live: Live, query: str, user: str, k: int, mode: Mode) -> list[Passage]:
         limit = max(self._candidates, 3 * k)
         words = passages.keyword_scores(self._registry, query, user=user, limit=limit) if mode != "dense" else {}
-        vector = np.ascontiguousarray(self._embed([query])[0], dtype=np.float32)
+        vector = np.ascontiguousarray(live.embed([query])[0], dtype=np.float32) if live.embed else None
         near: dict[str, float] = {}
-        if mode != "keyword":
-            found = self._collection.nearest(vector, limit=limit, where={"user": {"$in": [EVERYBODY, user]}})
+        if mode != "keyword" and vector is not None:
+            found = live.collection.nearest(vector, limit=limit, where={"user": {"$in": [EVERYBODY, user]}})
             near = {record.id: record.similarity for record in found}
         chunks = passages.chunks_by_id(self._registry, list(near | words), user=user)
-        similarity = {key: float(chunk.vector @ vector) for key, chunk in chunks.items()}
-        scores = self._scores(mode, {key: score for key, score in words.items() if key in chunks}, similarity)
+        similarity = {key: float(chunk.vector @ vector) if vector is not None else 0.0 for key, chunk in chunks.items()}
+        scores = combined(mode, {key: score for key, score in words.items() if key in chunks}, similarity)
         if mode == "reranked" and self._rerank:
-            scores = self._reranked(query, scores, {key: without(chunks[key].text) for key in ranked(scores)[:RERANKED]})
+            scores = reranked(self._rerank, query, scores, {key: without(chunks[key].text) for key in ranked(scores)[:RERANKED]})
         best = without_repeats((chunks[key] for key in ranked(scores)), lambda chunk: chunk.text)[:k]
         return [chunk.passage(score=scores[chunk.id], similarity=similarity[chunk.id]) for chunk in best]
-
-    @staticmethod
-    def _scores(mode: Mode, words: dict[str, float], similarity: dict[str, float]) -> dict[str, float]:
-        if mode == "keyword":
-            return scaled(words)
-        # On Cranfield this gave nDCG@10 0.543 and reciprocal rank fusion (k=60) 0.531; on CACM 0.539 and 0.527.
-        positive = {key: max(0.0, cosine) for key, cosine in similarity.items()}
-        return positive if mode == "dense" else weighted([(scaled(positive), 0.5), (scaled(words), 0.5)])
-
-    def _reranked(self, query: str, scores: dict[str, float], texts: dict[str, str]) -> dict[str, float]:
-        """The first few weighed again by their single words; the others stay behind them, in their order."""
-        assert self._rerank
-        first = ranked(scores)[:RERANKED]
-        words = dict(zip(first, self._rerank(query, [texts[key] for key in first]), strict=True))
-        again = weighted([(scaled({key: scores[key] for key in first}), 0.6), (scaled(words), 0.4)])
-        least = min(again.values(), default=0.0)
-        return {key: again.get(key, score * least) for key, score in scores.items()}
 
     def neighbours(self, passage_id: str, *, user: str = "local") -> list[Passage]:
         """The passages before and after one in its document."""
@@ -213,26 +221,76 @@ class Documents:
 
     def _recover(self) -> None:
         unfinished = self._registry.unfinished()
-        if unfinished or self._registry.is_rebuilding() or not self._copy_is_whole():
+        if unfinished or renewal.is_rebuilding(self._registry) or not self._copy_is_whole():
             self._registry.purge(unfinished)
             self._rebuild()
 
     def _copy_is_whole(self) -> bool:
         expected = int(self._registry.rows("SELECT count(*) FROM chunks")[0][0])
         try:
-            return self._collection.count() == expected
+            return self._live.collection.count() == expected
         except StoreUnavailable:  # a graph file that cannot be read
             return False
 
     def _rebuild(self) -> None:
         """Makes Chroma's copy anew from the vectors in SQLite, without embedding anything again."""
-        self._registry.set_rebuilding(on=True)
-        self._collection.recreate()
-        for batch in self._registry.vectors():
-            vectors = np.stack([np.frombuffer(vector, dtype=np.float32) for *_, vector in batch])
-            metadatas = [{"user": user, "document": document} for _, document, user, _ in batch]
-            self._collection.upsert([chunk for chunk, *_ in batch], vectors, metadatas)
-        self._registry.set_rebuilding(on=False)
+        renewal.set_rebuilding(self._registry, on=True)
+        self._live.collection.recreate()
+        renewal.fill(self._registry, self._live.collection)
+        renewal.set_rebuilding(self._registry, on=False)
+
+    # Staying up to date with the settings
+
+    def outdated(self) -> Outdated | None:
+        """What a change of embedding model or of `chunk_tokens` asks for, and about what it costs; None where nothing does."""
+        return renewal.outdated(self._registry, self._embed, other=self._is_of_another_model(), recipe=self._limits.recipe)
+
+    def renew(self, progress: Callable[[IngestProgress], None] | None = None, cancelled: Callable[[], bool] | None = None) -> bool:
+        """Brings the index up to date with the settings, while the old one answers. Stopped, it returns False, and goes on another time."""
+        stop = self._stop(cancelled)
+        with self._renewing:
+            if stop():
+                return False
+            if self._is_of_another_model():
+                self._embed_missing(progress, stop)  # most of it, while documents may be added
+                with self._writing:
+                    if not self._change_model(progress, stop):
+                        return False
+            if renewal.cut_otherwise(self._registry, self._limits.recipe)[0]:
+                self.sync(progress, cancelled)
+            return not stop()
+
+    def _is_of_another_model(self) -> bool:
+        """Whether the vectors at hand are; an index that is empty or does not say whose they are takes the name of today's."""
+        known = renewal.model(self._registry)
+        if known is None or not self._registry.rows("SELECT 1 FROM chunks LIMIT 1"):
+            if known != self._model:
+                renewal.set_model(self._registry, self._model)
+            return False
+        return known != self._model
+
+    def _embed_missing(self, progress: Callable[[IngestProgress], None] | None, stop: Callable[[], bool]) -> bool:
+        total = renewal.missing(self._registry)
+
+        def tell(done: int) -> None:
+            if progress:
+                progress(IngestProgress(min(done, total), total, ""))
+
+        return renewal.embed_missing(self._registry, self._embed, tell=tell, cancelled=stop)
+
+    def _change_model(self, progress: Callable[[IngestProgress], None] | None, stop: Callable[[], bool]) -> bool:
+        """Embeds what is left and changes over; nothing else writes meanwhile."""
+        discard(self._registry, self._live.collection, self._registry.unfinished())
+        if not self._embed_missing(progress, stop):
+            return False
+        collection = self._live.collection.successor()
+        renewal.fill(self._registry, collection, renewed=True)
+        with self._swapping:
+            renewal.adopt(self._registry, self._model)
+            self._live = Live(self._embed, collection)
+        collection.succeed()
+        renewal.set_rebuilding(self._registry, on=False)
+        return True
 
 
 def _owner(user: str | None) -> str:

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 class Examples:
     """Approved pairs of question and SQL, each tied to a schema's fingerprint and to the user who approved it."""
 
-    def __init__(self, client: ClientAPI, embed: Embed, *, min_similarity: float = 0.5) -> None:
+    def __init__(self, client: ClientAPI, embed: Embed, *, model: str | None = None, min_similarity: float = 0.5) -> None:
+        """`model` names what `embed` computes with; where it is another than before, what is kept is embedded anew at once."""
         self._embed = embed
         self._min_similarity = min_similarity
         self._collection = Collection(client, "examples")
+        if model:
+            self._collection.embed_anew(model, embed)
 
     def add(self, question: str, sql: str, *, fingerprint: str, user: str, shared: bool = False) -> Example:
         """Keeps a pair; the same user's earlier SQL for the same question and schema is replaced."""

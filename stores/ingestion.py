@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stores.chunks import Chunk, split
+from stores.chunks import RULES, Chunk, split
 from stores.errors import DocumentUnreadable
 from stores.folders import File, find_files, is_gone
 from stores.parsers import read_bytes, shown
 from stores.reading import Reader
-from stores.registry import Draft, Entry, Registry
+from stores.registry import Draft, Entry, Registry, digest
 from stores.values import Embed, IngestProgress, IngestReport, Refusal
 from stores.vectors import Collection
 
@@ -39,6 +39,11 @@ class Limits:
     max_seconds: float = 600.0
     max_memory_megabytes: float = 2000.0
     ocr: bool = True
+
+    @property
+    def recipe(self) -> str:
+        """How documents are cut; those that were cut otherwise are read again."""
+        return f"{RULES}:{self.chunk_tokens}"
 
 
 @dataclass(frozen=True)
@@ -154,7 +159,8 @@ class Ingestion:
 
     def _take(self, file: File, user: str, known: _Known) -> None:
         entry = known.by_path.get(file.path)
-        if entry and (entry.size, entry.mtime_ns) == (file.size, file.mtime_ns):
+        current = ("", self.limits.recipe)
+        if entry and (entry.size, entry.mtime_ns) == (file.size, file.mtime_ns) and entry.recipe in current:
             self.unchanged.append(file.name)
             return
         earlier = known.refused.get(file.path)
@@ -166,11 +172,11 @@ class Ingestion:
             sha256 = hashlib.sha256(data).hexdigest()
             same = known.same(file.path, sha256)
             # A file that took the place of another, and reads like a third that is gone, replaces the one whose path it has.
-            if same and (entry is None or same.id == entry.id):
+            if same and (entry is None or same.id == entry.id) and same.recipe in current:
                 self._relocated.append(replace(same, name=file.name, path=file.path, size=file.size, mtime_ns=file.mtime_ns))
                 self.unchanged.append(file.name)
             else:
-                self._read(file, user, data, sha256, entry)
+                self._read(file, user, data, sha256, entry or same)
         except DocumentUnreadable as error:
             if self._is_cancelled():  # perhaps in the middle of this file
                 return
@@ -181,7 +187,7 @@ class Ingestion:
         sections = self._reader.parse(data, Path(file.path).name, cancelled=self._is_cancelled)
         count_tokens = getattr(self.embed, "count_tokens", None)
         chunks = split(sections, name=file.name, chunk_tokens=self.limits.chunk_tokens, count_tokens=count_tokens)
-        entry = Entry(str(uuid.uuid4()), file.name, file.path, user, file.size, file.mtime_ns, sha256)
+        entry = Entry(str(uuid.uuid4()), file.name, file.path, user, file.size, file.mtime_ns, sha256, self.limits.recipe)
         self._waiting.append(_Read(entry, chunks, replaces.id if replaces else None))
 
     def _flush(self) -> bool:
@@ -189,7 +195,7 @@ class Ingestion:
         waiting, self._waiting = self._waiting, []
         if not waiting:
             return True
-        vectors = self._embedded([chunk.embedded for read in waiting for chunk in read.chunks])
+        vectors = self._embedded([(read.entry.user, chunk.embedded) for read in waiting for chunk in read.chunks])
         if vectors is None:
             return False
         drafts, start = [], 0
@@ -211,13 +217,18 @@ class Ingestion:
             self.passages += len(read.chunks)
         return True
 
-    def _embedded(self, texts: Sequence[str]) -> npt.NDArray[np.float32] | None:
-        parts = []
-        for start in range(0, len(texts), self.limits.batch):
+    def _embedded(self, texts: Sequence[tuple[str, str]]) -> npt.NDArray[np.float32] | None:
+        """The vectors of texts, each a (user, text); what stands in that user's index already is not embedded again."""
+        keys = [digest(user, text) for user, text in texts]
+        known = {key: np.frombuffer(vector, np.float32) for key, vector in self.registry.vectors_of(list(dict.fromkeys(keys))).items()}
+        missing = {key: text for key, (_, text) in zip(keys, texts, strict=True) if key not in known}
+        for start in range(0, len(missing), self.limits.batch):
             if self._is_cancelled():
                 return None
-            parts.append(np.ascontiguousarray(self.embed(texts[start : start + self.limits.batch]), dtype=np.float32))
-        return np.concatenate(parts)
+            part = list(missing.items())[start : start + self.limits.batch]
+            vectors = np.ascontiguousarray(self.embed([text for _, text in part]), dtype=np.float32)
+            known.update(zip((key for key, _ in part), vectors, strict=True))
+        return np.stack([known[key] for key in keys])
 
     def _remove_missing(self, roots: Sequence[tuple[str, str]], seen: set[tuple[str, str]]) -> None:
         """Removes documents whose file is gone, but keeps all in a folder that is missing or cannot be looked into."""

@@ -41,13 +41,17 @@ class Memories:
         client: ClientAPI,
         embed: Embed,
         *,
+        model: str | None = None,
         same: float = 0.95,
         candidates: int = 60,
         longest: int = 4000,
         cached_users: int = 16,
         forgotten: Callable[[Sequence[str], str], None] = lambda ids, user: None,
     ) -> None:
-        """`forgotten` is told the ids of memories that went or changed, and whose they were: copies elsewhere must go too."""
+        """`model` names what `embed` computes with; where it is another than before, what is kept is embedded anew at once.
+
+        `forgotten` is told the ids of memories that went or changed, and whose they were: copies elsewhere must go too.
+        """
         self._embed = embed
         self._same = same
         self._candidates = candidates
@@ -55,6 +59,8 @@ class Memories:
         self._cached_users = cached_users
         self._forgotten = forgotten
         self._collection = Collection(client, "memories")
+        if model:
+            self._collection.embed_anew(model, embed)
         self._lock = threading.RLock()
         self._words: OrderedDict[str, tuple[WordIndex, Links]] = OrderedDict()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sqlite3
@@ -35,18 +36,22 @@ CREATE TABLE IF NOT EXISTS refused (
 CREATE TABLE IF NOT EXISTS documents (
     id TEXT PRIMARY KEY, name TEXT NOT NULL, path TEXT NOT NULL, user TEXT NOT NULL, size INTEGER NOT NULL,
     mtime_ns INTEGER NOT NULL, sha256 TEXT NOT NULL, added TEXT NOT NULL, passages INTEGER NOT NULL, headings TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('pending', 'ready', 'removing'))
+    state TEXT NOT NULL CHECK (state IN ('pending', 'ready', 'removing')), recipe TEXT NOT NULL DEFAULT ''
 );
 CREATE UNIQUE INDEX IF NOT EXISTS one_ready ON documents (path, user) WHERE state = 'ready';
 CREATE INDEX IF NOT EXISTS by_content ON documents (sha256);
 CREATE TABLE IF NOT EXISTS chunks (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, document TEXT NOT NULL REFERENCES documents ON DELETE CASCADE,
-    position INTEGER NOT NULL, location TEXT NOT NULL, heading TEXT NOT NULL, text TEXT NOT NULL, vector BLOB NOT NULL
+    position INTEGER NOT NULL, location TEXT NOT NULL, heading TEXT NOT NULL, text TEXT NOT NULL, vector BLOB NOT NULL,
+    above TEXT NOT NULL DEFAULT '', digest BLOB
 );
 CREATE INDEX IF NOT EXISTS of_document ON chunks (document, position);
 CREATE TABLE IF NOT EXISTS condensed (
     document TEXT NOT NULL REFERENCES documents ON DELETE CASCADE, key TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (document, key)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS by_digest ON chunks (digest);
+CREATE TABLE IF NOT EXISTS model (name TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS renewed (id TEXT PRIMARY KEY REFERENCES chunks (id) ON DELETE CASCADE, vector BLOB NOT NULL) WITHOUT ROWID;
 CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
     heading, text, content = 'chunks', content_rowid = 'number', tokenize = 'porter unicode61 remove_diacritics 2'
 );
@@ -57,12 +62,19 @@ CREATE TRIGGER IF NOT EXISTS chunk_removed AFTER DELETE ON chunks BEGIN
     INSERT INTO words (words, rowid, heading, text) VALUES ('delete', old.number, old.heading, old.text);
 END;
 """
-_VERSION = 1
+_VERSION = 2
+_FROM_FIRST = (
+    "ALTER TABLE documents ADD COLUMN recipe TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE chunks ADD COLUMN above TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE chunks ADD COLUMN digest BLOB",
+    "UPDATE chunks SET above = heading",
+    "PRAGMA user_version = 2",
+)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A document as the registry holds it."""
+    """A document as the registry holds it. `recipe` says how it was cut; empty where that was not written down."""
 
     id: str
     name: str
@@ -71,6 +83,7 @@ class Entry:
     size: int
     mtime_ns: int
     sha256: str
+    recipe: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,6 +117,10 @@ class Registry:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.execute("PRAGMA secure_delete = ON")
+        if version == 1:
+            with self.transaction() as db:
+                for step in _FROM_FIRST:
+                    db.execute(step)
         self._db.executescript(_SCHEMA)
         self._db.execute(f"PRAGMA user_version = {_VERSION}")
 
@@ -117,7 +134,8 @@ class Registry:
             raise StoreUnavailable(f"The index in {self._path} cannot be used: {error}. Check the folder's rights.") from error
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All that is executed in it, or nothing."""
         with self._lock, self._errors():
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -142,7 +160,7 @@ class Registry:
 
     def add_root(self, path: str, user: str) -> None:
         """Remembers a path that was added; what had been removed there may come back."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             db.execute("INSERT OR IGNORE INTO roots VALUES (?, ?)", (path, user))
             db.execute("DELETE FROM excluded WHERE user = ? AND (path = ? OR instr(path, ?) = 1)", (user, path, path + os.sep))
 
@@ -152,7 +170,7 @@ class Registry:
 
     def exclude(self, path: str, user: str) -> None:
         """Forgets a file for good: `sync` passes it over until it is added again."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             db.execute("DELETE FROM roots WHERE path = ? AND user = ?", (path, user))
             db.execute("INSERT OR IGNORE INTO excluded VALUES (?, ?)", (path, user))
 
@@ -162,7 +180,7 @@ class Registry:
 
     def refuse(self, files: Sequence[tuple[str, str, int, int, str]]) -> None:
         """Keeps why files, each (path, user, size, mtime_ns, reason), were refused: they are not read again until they change."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             db.executemany("INSERT OR REPLACE INTO refused VALUES (?, ?, ?, ?, ?)", files)
 
     def refused(self, user: str) -> dict[str, tuple[int, int, str]]:
@@ -174,13 +192,14 @@ class Registry:
     def entries(self, user: str) -> dict[str, Entry]:
         """That user's ready documents by path."""
         found = self.rows(
-            "SELECT id, name, path, user, size, mtime_ns, sha256 FROM documents WHERE state = 'ready' AND user = ? ORDER BY path", (user,)
+            "SELECT id, name, path, user, size, mtime_ns, sha256, recipe FROM documents WHERE state = 'ready' AND user = ? ORDER BY path",
+            (user,),
         )
         return {row[2]: Entry(*row) for row in found}
 
     def relocate(self, entries: Sequence[Entry]) -> None:
         """Documents whose files moved, or were touched, and read as before."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             db.executemany(
                 "UPDATE documents SET name = ?, path = ?, size = ?, mtime_ns = ? WHERE id = ?",
                 [(entry.name, entry.path, entry.size, entry.mtime_ns, entry.id) for entry in entries],
@@ -189,25 +208,26 @@ class Registry:
     def begin(self, drafts: Iterable[Draft]) -> None:
         """Writes documents as pending, with all their chunks."""
         now = datetime.now(UTC).isoformat()
-        with self._transaction() as db:
+        with self.transaction() as db:
             for draft in drafts:
                 e = draft.entry
                 headings = list(dict.fromkeys(chunk.headings[0] for chunk in draft.chunks if chunk.headings))
                 db.execute(
-                    "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')",
-                    (e.id, e.name, e.path, e.user, e.size, e.mtime_ns, e.sha256, now, len(draft.chunks), json.dumps(headings[:20])),
+                    "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?)",
+                    (e.id, e.name, e.path, e.user, e.size, e.mtime_ns, e.sha256, now, len(draft.chunks), json.dumps(headings[:20]), e.recipe),
                 )
                 db.executemany(
-                    "INSERT INTO chunks (id, document, position, location, heading, text, vector) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO chunks (id, document, position, location, heading, text, vector, above, digest)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     [
-                        (f"{e.id}:{n}", e.id, n, chunk.location, _heading(e.name, chunk), chunk.text, vector.tobytes())
-                        for n, (chunk, vector) in enumerate(zip(draft.chunks, draft.vectors, strict=True))
+                        (f"{e.id}:{n}", e.id, n, c.location, _heading(e.name, c), c.text, vector.tobytes(), c.above, digest(e.user, c.embedded))
+                        for n, (c, vector) in enumerate(zip(draft.chunks, draft.vectors, strict=True))
                     ],
                 )
 
     def publish(self, ids: Sequence[str], *, replaced: Sequence[str] = ()) -> None:
         """Pending documents become ready, and those that they replace begin to go, at one moment."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             db.executemany("UPDATE documents SET state = 'removing' WHERE id = ?", [(key,) for key in replaced])
             db.executemany("UPDATE documents SET state = 'ready' WHERE id = ?", [(key,) for key in ids])
             db.executemany(
@@ -216,13 +236,13 @@ class Registry:
 
     def purge(self, ids: Sequence[str]) -> None:
         """Deletes documents and their chunks; Chroma must have lost them before."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             db.executemany("DELETE FROM chunks WHERE document = ?", [(key,) for key in ids])
             db.executemany("DELETE FROM documents WHERE id = ?", [(key,) for key in ids])
 
     def forget(self, user: str) -> None:
         """Deletes what is left of a user whose documents are gone, and all that was ever deleted, from the bytes on the disk."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             for table in ("roots", "excluded", "refused"):
                 db.execute(f"DELETE FROM {table} WHERE user = ?", (user,))
             db.execute("INSERT INTO words (words) VALUES ('optimize')")  # until then it marks deleted words as gone
@@ -242,7 +262,7 @@ class Registry:
 
     def condense(self, document: str, key: str, text: str) -> None:
         """Keeps it, unless the document is gone."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             db.execute(
                 "INSERT OR REPLACE INTO condensed SELECT id, ?, ? FROM documents WHERE id = ? AND state = 'ready'", (key, text, document)
             )
@@ -251,30 +271,17 @@ class Registry:
         """The chunks of documents."""
         return [chunk for key in ids for (chunk,) in self.rows("SELECT id FROM chunks WHERE document = ?", (key,))]
 
-    # Chroma's copy can be made anew from here.
+    def vectors_of(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The vectors of texts that stand in the index already, by digest."""
+        found: dict[bytes, bytes] = {}
+        for key in digests:
+            found.update(self.rows("SELECT digest, vector FROM chunks WHERE digest = ? LIMIT 1", (key,)))
+        return found
 
-    def set_rebuilding(self, *, on: bool) -> None:
-        """Marks that Chroma's copy is being made anew, so that a half-made one is not taken for whole."""
-        with self._transaction() as db:
-            db.execute("INSERT OR IGNORE INTO rebuilding VALUES ('now')" if on else "DELETE FROM rebuilding")
 
-    def is_rebuilding(self) -> bool:
-        """Whether a process was killed while it made Chroma's copy anew."""
-        return bool(self.rows("SELECT 1 FROM rebuilding"))
-
-    def vectors(self, *, batch: int = 1000) -> Iterator[list[tuple[str, str, str, bytes]]]:
-        """(chunk, document, user, vector) of all chunks, in batches."""
-        last = -1
-        while True:
-            found = self.rows(
-                "SELECT chunks.number, chunks.id, documents.id, documents.user, chunks.vector FROM chunks"
-                " JOIN documents ON documents.id = chunks.document WHERE chunks.number > ? ORDER BY chunks.number LIMIT ?",
-                (last, batch),
-            )
-            if not found:
-                return
-            last = found[-1][0]
-            yield [(chunk, document, user, vector) for _, chunk, document, user, vector in found]
+def digest(user: str, text: str) -> bytes:
+    """What an embedded text is known by; another user's is known by another, so that nobody learns what others have."""
+    return hashlib.sha256(f"{user}\0{text}".encode()).digest()[:16]
 
 
 def _heading(name: str, chunk: Chunk) -> str:

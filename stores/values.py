@@ -136,6 +136,28 @@ class IngestReport:
 
 
 @dataclass(frozen=True)
+class Outdated:
+    """How the index differs from what the settings ask for: `passages` wait for vectors of another embedding model than `model`,
+    `documents` to be cut otherwise. To bring it up to date takes about `seconds`; until then it answers as it is."""
+
+    model: str
+    passages: int
+    documents: int
+    seconds: float
+
+    def __str__(self) -> str:
+        """What, why and for how long, for a person."""
+        parts = []
+        if self.passages:
+            parts.append(f"the embedding model is no longer {self.model.split(' ')[0]}, so {self.passages} passages are embedded anew")
+        if self.documents:
+            parts.append(f"passages are cut otherwise than before, so {self.documents} documents are read again")
+        time = f"{self.seconds / 60:.0f} minutes" if self.seconds > 90 else f"{max(1, self.seconds):.0f} seconds"
+        said = ", and ".join(parts)
+        return f"{said[:1].upper()}{said[1:]}: about {time}. Until then the index answers as it is."
+
+
+@dataclass(frozen=True)
 class IngestProgress:
     """Given to a progress callback: file `done` of `total`, the one now being read."""
 

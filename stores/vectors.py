@@ -8,6 +8,7 @@ write it (the log is read again at the start, about 0.4 ms a record) or can be r
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import subprocess
@@ -20,12 +21,16 @@ from typing import TYPE_CHECKING, Any
 
 from stores import erasure
 from stores.errors import StoreUnavailable
+from stores.values import Embed
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     from chromadb.api import ClientAPI
 
+log = logging.getLogger(__name__)
+
+_NEXT = "-next"
 LOG_ONLY = 100_000
 """A `sync_threshold` that collections of some thousands never reach, so that they live in the log alone."""
 
@@ -93,6 +98,7 @@ class Collection:
     def _open(self) -> None:
         from chromadb.api.collection_configuration import CreateHNSWConfiguration
 
+        self._finish_succession()
         hnsw = CreateHNSWConfiguration(space="cosine", ef_search=200, sync_threshold=self._sync_threshold)
         with chroma_errors(f"The collection {self._name}"):
             self._chroma = self._client.get_or_create_collection(
@@ -100,6 +106,46 @@ class Collection:
                 configuration={"hnsw": hnsw},
                 embedding_function=None,  # Chroma's default would be downloaded
             )
+
+    def _finish_succession(self) -> None:
+        """What a killed process left beside this collection: the whole successor of one that is gone, or half of one."""
+        with chroma_errors(f"The collection {self._name}"):
+            names = {collection.name for collection in self._client.list_collections()}
+            if self._name + _NEXT in names:
+                if self._name in names:
+                    self._client.delete_collection(self._name + _NEXT)
+                else:
+                    self._client.get_collection(self._name + _NEXT, embedding_function=None).modify(name=self._name)
+
+    def successor(self) -> Collection:
+        """An empty collection that is to take this one's place with `succeed`; until then it is not seen."""
+        made = Collection(self._client, self._name + _NEXT, sync_threshold=self._sync_threshold)
+        made.recreate()
+        return made
+
+    def succeed(self) -> None:
+        """A successor takes its predecessor's place. Killed in between, the next opening finishes it."""
+        name = self._name.removesuffix(_NEXT)
+        with chroma_errors(f"The collection {name}"):
+            self._client.delete_collection(name)
+            self._chroma.modify(name=name)
+        self._name = name
+
+    def embed_anew(self, model: str, embed: Embed) -> None:
+        """Embeds the texts anew where the vectors are of another model; for a collection that is small enough to wait for."""
+        known = (self._chroma.metadata or {}).get("model")
+        if known not in (None, model) and (records := self.records()):
+            log.warning("The embedding model is another: %d of the %s are embedded anew.", len(records), self._name)
+            made = self.successor()
+            for start in range(0, len(records), self._batch):
+                part = records[start : start + self._batch]
+                texts = [record.text for record in part]
+                made.upsert([record.id for record in part], embed(texts), [record.metadata for record in part], texts)
+            made._chroma.modify(metadata={"model": model})
+            made.succeed()
+            self._chroma = made._chroma
+        elif known != model:
+            self._chroma.modify(metadata={"model": model})
 
     def recreate(self) -> None:
         """Empties the collection without reading what it held, so it also gets rid of a broken one."""

@@ -112,6 +112,12 @@ class RuleModels:
     def count_tokens(self, text: str) -> int:
         return len(text.split())
 
+    def embedding_model(self) -> str:
+        return "hashed"
+
+    def earlier_embedder(self, known: str) -> None:
+        return None
+
     def forget(self, user: str) -> None:
         self.forgotten.append(user)
 

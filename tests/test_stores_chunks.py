@@ -25,7 +25,7 @@ def prose(sentences: int, seed: int = 1) -> str:
 
 def test_a_chunk_is_embedded_under_its_title_and_headings_but_quotes_only_its_own_words() -> None:
     warranty = Section(("Repairs", "Warranty"), "", "Two years for the frame.")
-    expected = Chunk(warranty.headings, "Repairs › Warranty", warranty.text, "my handbook: Repairs › Warranty\nTwo years for the frame.")
+    expected = Chunk(warranty.headings, "Repairs › Warranty", warranty.text, "my handbook: Repairs › Warranty")
     assert split([warranty, Section((), "", prose(20))], name="deep/my_handbook.md")[0] == expected
 
 

@@ -18,8 +18,9 @@ from typing import Any
 
 import pytest
 
-from stores.documents import RERANKED, Documents
+from stores.documents import Documents
 from stores.errors import NotFound, StoreUnavailable
+from stores.ranking import RERANKED
 from stores.values import Embed, IngestProgress
 from stores.vectors import open_client
 from tests import hashed
@@ -356,7 +357,7 @@ def test_a_graph_file_that_was_being_written_is_never_loaded(tmp_path: Path) -> 
     for path in graphs:
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
     connection = sqlite3.connect(home / "documents.sqlite")
-    connection.execute("INSERT INTO documents VALUES ('half', 'n', 'p', '', 0, 0, '', '2020-01-01', 0, '[]', 'pending')")
+    connection.execute("INSERT INTO documents VALUES ('half', 'n', 'p', '', 0, 0, '', '2020-01-01', 0, '[]', 'pending', '')")
     connection.commit()
     connection.close()
     index = Index(home)

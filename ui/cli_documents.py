@@ -38,6 +38,10 @@ def ingest(
 
 def take_in(assistant: Assistant, paths: list[Path]) -> IngestReport:
     """Ingest once and print the report."""
+    if outdated := assistant.documents.outdated():
+        note(str(outdated))
+        with progress("Bringing the index up to date") as tell:
+            assistant.documents.renew(lambda at: tell(at.done, at.total, Path(at.path).name))
     with progress("Reading documents") as tell:
         report = assistant.documents.add(*paths, progress=lambda at: tell(at.done, at.total, Path(at.path).name))
     _print(report)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -194,6 +195,17 @@ def _local_defect(path: Path) -> str | None:
             return None if file.read(4) == b"GGUF" else "it is not a GGUF file"
     except OSError as error:
         return f"it cannot be read ({error.strerror})"
+
+
+def identity(name: str, files: ModelFiles) -> str:
+    """An embedding model's name and the beginning of its hash: of a catalogue model the one that its bytes must have, else of its file."""
+    if name in CATALOGUE and (sha256 := CATALOGUE[name].files[0].sha256):
+        return f"{name} {sha256[:16]}"
+    path = files.path(name)
+    if path is None:
+        return name
+    with (path / EMBEDDING_FILES[0]).open("rb") as file:
+        return f"{name} {hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
 
 
 def _size(path: Path) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assistant.errors import ModelUnavailable
-from assistant.models.files import ModelFiles
+from assistant.models.files import ModelFiles, identity
 from assistant.settings import Settings
 from stores.errors import AssistantError
 
@@ -30,6 +30,7 @@ class Models:
         self._chat: Any = None
         self._worker: Worker | None = None
         self._embedder: OnnxEmbedder | None = None
+        self._embedding = settings.embedding.name  # the stores hold its vectors: another one takes a new start
         model = settings.model
         self.files = ModelFiles(settings.models_directory, sources=model.sources, hub_endpoint=model.hub_endpoint)
 
@@ -117,8 +118,22 @@ class Models:
             if self._embedder is None:
                 from assistant.models.load import load_embedder
 
-                self._embedder = load_embedder(self._settings, self._path(self._settings.embedding.name))
+                self._embedder = load_embedder(self._settings, self._path(self._embedding))
             return self._embedder
+
+    def embedding_model(self) -> str:
+        """The embedding model's name and the beginning of its hash, to know its vectors by; its name alone while it is not here."""
+        return identity(self._embedding, self.files)
+
+    def earlier_embedder(self, known: str) -> OnnxEmbedder | None:
+        """The embedding model of that `embedding_model`, where it is still on this machine."""
+        name = known.rpartition(" ")[0]
+        with contextlib.suppress(AssistantError):
+            if name and identity(name, self.files) == known and (path := self.files.path(name)):
+                from assistant.models.load import load_embedder
+
+                return load_embedder(self._settings, path)
+        return None
 
     def embed(self, texts: Any) -> Any:
         """Texts to unit vectors (see `stores.values.Embed`)."""

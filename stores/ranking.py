@@ -1,0 +1,32 @@
+"""How what was found by words and by meaning becomes one order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from stores.fusion import ranked, scaled, weighted
+from stores.values import Rerank
+
+Mode = Literal["reranked", "hybrid", "dense", "keyword"]
+RERANKED = 10
+"""Passages that are looked at again, word by word. Of 500 SQuAD questions 0.868 had the right passage first without it, 0.898 with it
+(16 or 40 passages gave no more). On Cranfield it gave nothing: nDCG@10 0.546 with half the weight on it, 0.550 without."""
+
+
+def combined(mode: Mode, words: Mapping[str, float], similarity: Mapping[str, float]) -> dict[str, float]:
+    """One score for each of those that were found, 0 to 1."""
+    if mode == "keyword":
+        return scaled(words)
+    # On Cranfield this gave nDCG@10 0.543 and reciprocal rank fusion (k=60) 0.531; on CACM 0.539 and 0.527.
+    positive = {key: max(0.0, cosine) for key, cosine in similarity.items()}
+    return positive if mode == "dense" else weighted([(scaled(positive), 0.5), (scaled(words), 0.5)])
+
+
+def reranked(rerank: Rerank, query: str, scores: Mapping[str, float], texts: Mapping[str, str]) -> dict[str, float]:
+    """The first few weighed again by their single words; the others stay behind them, in their order."""
+    first = ranked(scores)[:RERANKED]
+    words = dict(zip(first, rerank(query, [texts[key] for key in first]), strict=True))
+    again = weighted([(scaled({key: scores[key] for key in first}), 0.6), (scaled(words), 0.4)])
+    least = min(again.values(), default=0.0)
+    return {key: again.get(key, score * least) for key, score in scores.items()}
