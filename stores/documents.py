@@ -81,8 +81,6 @@ class Documents:
         with self._renewing, self._writing:
             self._registry.close()
 
-    # Taking in
-
     def add(
         self,
         *paths: str | os.PathLike[str],
