@@ -181,9 +181,13 @@ class Documents:
         least = min(again.values(), default=0.0)
         return {key: again.get(key, score * least) for key, score in scores.items()}
 
+    def around(self, passage_id: str, *, user: str = "local") -> list[Passage]:
+        """A passage between the one before and the one after it in its document; none where the user may not see it."""
+        return passages.around(self._registry, passage_id, user=user)
+
     def neighbours(self, passage_id: str, *, user: str = "local") -> list[Passage]:
         """The passages before and after one in its document."""
-        return passages.neighbours(self._registry, passage_id, user=user)
+        return [passage for passage in self.around(passage_id, user=user) if passage.id != passage_id]
 
     def contents(self, id: str, *, user: str = "local") -> list[Passage]:  # noqa: A002 (the public name)
         """All passages of a document in their order; none where there is no such document for that user."""

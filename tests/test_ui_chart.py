@@ -10,7 +10,8 @@ import pytest
 from assistant import Answer, Table
 from ui.chart import Chart, chart
 from ui.drawing import CHARACTER, WIDTH, described, figure, number
-from ui.evidence import drawn, evidence
+from ui.evidence import evidence
+from ui.rows import drawn
 
 MONTHS = tuple((f"2025-{month:02}", month * 1000.5) for month in range(1, 13))
 CITIES = (("Porto", 12), ("Ghent", -3), ("Lyon", 7.25))
