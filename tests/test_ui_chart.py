@@ -80,7 +80,7 @@ def test_other_rows_get_none(columns: str, rows: list[tuple[object, ...]]) -> No
 
 
 def test_rows_that_are_not_all_there_get_no_chart_and_it_says_so() -> None:
-    assert drawn(Table(("month", "total"), MONTHS)).startswith('<figure class="chart">')
+    assert '<figure class="chart">' in drawn(Table(("month", "total"), MONTHS))
     assert drawn(Table(("month", "total"), MONTHS, truncated=True)) == '<p class="quiet chart-none">No chart: there are more rows than these.</p>'
     assert drawn(Table(("a", "b", "c"), (("x", "y", "z"),) * 3, truncated=True)) == ""
 

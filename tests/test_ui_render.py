@@ -20,6 +20,7 @@ from assistant import (
     IngestReport,
     Memory,
     Message,
+    Passage,
     Refusal,
     State,
     StepFinished,
@@ -93,8 +94,8 @@ def answer(text: str = "Yes.", **more: object) -> Answer:
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_no_text_from_outside_becomes_markup(payload: str) -> None:
     hostile = answer(
-        payload, id=payload, sql=payload, table=Table((payload,), ((payload,), (None,))), citations=(Citation(payload, payload, payload),),
-        memories=(Memory(payload, payload, payload, NOW),), choices=(payload,), usage=Usage(seconds=1.0, steps={payload: 0.1}),
+        payload, id=payload, sql=payload, table=Table((payload,), ((payload,), (None,))), citations=(Citation(payload, payload, payload, passage=payload),),
+        memories=(Memory(payload, payload, payload, NOW, payload),), choices=(payload,), usage=Usage(seconds=1.0, steps={payload: 0.1}),
     )  # fmt: skip
     conversation = Conversation(payload, payload, payload, NOW, NOW, 1)
     shown = [
@@ -117,6 +118,9 @@ def test_no_text_from_outside_becomes_markup(payload: str) -> None:
         lists.progress(IngestProgress(0, 1, payload)),
         lists.status(State(True, payload, True, payload, 1), None),
         lists.notice(payload),
+        evidence.result(Table((payload, "n"), ((payload, 1), (payload, 2))), payload, payload, payload, payload),
+        evidence.passage((Passage(payload, payload, payload, payload, f"{payload} {payload}"),), payload, payload),
+        evidence.forgotten(payload, payload),
     ]
     for html in shown:
         assert_harmless(html)

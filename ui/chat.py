@@ -45,7 +45,7 @@ def layout() -> ChatParts:
     with gr.Column(elem_id="scroller"):
         thread = gr.HTML(elem_id="thread", apply_default_css=False, js_on_load=CONNECT)
         live = gr.HTML(elem_id="live", apply_default_css=False, js_on_load=CONNECT)
-        reply = gr.HTML(elem_id="reply", apply_default_css=False, js_on_load="window.assistantEvidence.replies(element, watch)")
+        reply = gr.HTML(elem_id="reply", apply_default_css=False, js_on_load="window.assistantEvidence.replies(element)")
     with gr.Row(elem_id="composer"):
         box = gr.Textbox(
             elem_id="question", label="Your question", show_label=False, container=False, lines=1, max_lines=8,

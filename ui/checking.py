@@ -57,7 +57,7 @@ class Checking:
                     shown = ""
         except AssistantError as error:
             shown = lists.notice(str(error))
-        return _reply(said["for"], shown), memories
+        return _reply(said, shown), memories
 
     def where_said(self, session: Session, event: gr.EventData) -> Session | None:
         """The conversation in which a memory was said, or None where it is gone, which the reader is told."""
@@ -112,6 +112,6 @@ class Checking:
         return evidence.memory(self._assistant.memories.restore(forgotten.pop(key)), place)
 
 
-def _reply(place: str, shown: str) -> str:
-    """What the browser is told; never twice the same, or it would not be noticed."""
-    return f'<div data-reply="{escape(place)}" data-number="{uuid.uuid4().hex}">{shown}</div>'
+def _reply(said: dict[str, str], shown: str) -> str:
+    """What the browser is told of an act; never twice the same, or it would not be noticed."""
+    return f'<div data-reply="{escape(said["for"])}" data-of="{escape(said["act"])}" data-number="{uuid.uuid4().hex}">{shown}</div>'

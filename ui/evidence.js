@@ -5,7 +5,7 @@ window.assistantEvidence = (() => {
   const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
   const kept = { rows: new Map(), chart: new Map(), typed: new Map(), slot: new Map() };
   const given = new WeakMap(); // the rows of a table in the order in which they came
-  const pressed = new Map(); // place of an answer's judgement: the thumb that was pressed before
+  const pressed = new Map(); // of an answer, the thumb that was pressed before
   const words = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 
   // Rows
@@ -85,14 +85,14 @@ window.assistantEvidence = (() => {
   }
 
   function replied(reply) {
-    const place = reply.dataset.reply, nodes = [...reply.childNodes];
+    const { reply: place, of } = reply.dataset, nodes = [...reply.childNodes];
+    if (!nodes.length) return;
     for (const inner of $$("[data-slot]", reply)) kept.slot.delete(inner.dataset.slot);
     kept.slot.set(place, nodes);
     put(place, nodes);
-    const refused = Boolean($(".notice", reply)), [answer] = place.split(/:(?:judge|kept)$/);
-    if (answer !== place && refused && pressed.has(place)) press(answer, pressed.get(place));
-    if (place.endsWith(":kept") && !refused) press(answer, "-1");
-    pressed.delete(place);
+    const refused = Boolean($(".notice", reply)), answer = place.slice(0, place.lastIndexOf(":"));
+    if (of === "feedback" && refused) press(answer, pressed.get(answer));
+    if (of === "correct" && !refused) press(answer, "-1");
     for (const slot of $$(`[data-slot="${CSS.escape(place)}"]`)) again(slot);
     const table = $("[data-rows] .rows-note, .rows-none", reply);
     if (table) say(table.textContent);
@@ -125,8 +125,11 @@ window.assistantEvidence = (() => {
       if (!fold.open) $("summary", fold).click();
       $("input", fold).focus();
     }
-    if (before !== score) pressed.set(place, before);
-    return before !== score;
+    if (before === score) return false;
+    pressed.set(id, before);
+    kept.slot.delete(place);
+    put(place, []);
+    return true;
   }
 
   // True where the button is one of these.
@@ -242,8 +245,15 @@ window.assistantEvidence = (() => {
       element.addEventListener("focusout", ({ target }) => { if (target === at) hide(); });
     },
 
-    replies(element, watch) {
-      watch("value", () => $$("[data-reply]", element).forEach(replied));
+    // A value may be drawn more than once, and two may come within milliseconds.
+    replies(element) {
+      let last = "";
+      new MutationObserver(() => {
+        const reply = $("[data-reply]", element);
+        if (!reply || reply.dataset.number === last) return;
+        last = reply.dataset.number;
+        replied(reply);
+      }).observe(element, { childList: true, subtree: true });
     },
   };
 })();

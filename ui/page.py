@@ -115,7 +115,8 @@ def _wire_chat(
     for event in asked:
         _on(event.then, side.after_turn, [session], lists)
     for html in (parts.thread, parts.live):
-        _on(html.act, talk.checking.act, [session], [parts.reply, side_parts.memories])
+        # An act while another is under way is not to be dropped, as Gradio does with an event by default.
+        _on(html.act, talk.checking.act, [session], [parts.reply, side_parts.memories], trigger_mode="multiple")
 
     def where_said(session: Session, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         found = talk.checking.where_said(session, event)
@@ -145,9 +146,9 @@ def _wire_side(side: sidebar.Side, chat_parts: chat.ChatParts, parts: sidebar.Si
     )
 
 
-def _on(event: Callable[..., Any], fn: Callable[..., Any], inputs: list[Any], outputs: list[Any]) -> Any:
+def _on(event: Callable[..., Any], fn: Callable[..., Any], inputs: list[Any], outputs: list[Any], **more: Any) -> Any:
     """Wire an event for any number of users at once, without Gradio's own progress veil and without a public endpoint."""
-    return event(fn, inputs, outputs, concurrency_limit=None, show_progress="hidden", api_visibility="private")
+    return event(fn, inputs, outputs, concurrency_limit=None, show_progress="hidden", api_visibility="private", **more)
 
 
 def _environment() -> None:
