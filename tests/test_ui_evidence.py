@@ -353,6 +353,7 @@ def test_a_document_is_shown_as_it_is_and_runs_nothing(running: Running, stand_i
     status, headers, body = fetch(running, address(links.link("d0", user="local")))
     assert (status, headers["content-type"], body[:5]) == (200, "application/pdf", b"%PDF-")
     assert headers["content-disposition"].startswith("inline; filename")
+    assert headers["content-security-policy"].endswith("; sandbox")
     status, headers, body = fetch(running, address(links.link("d1", user="local")))
     assert (status, headers["content-type"], headers["x-content-type-options"]) == (200, "text/plain; charset=utf-8", "nosniff")
     assert headers["content-security-policy"].endswith("; sandbox")

@@ -6,6 +6,7 @@ window.assistantEvidence = (() => {
   const kept = { rows: new Map(), chart: new Map(), typed: new Map(), slot: new Map() };
   const given = new WeakMap(); // the rows of a table in the order in which they came
   const pressed = new Map(); // of an answer, the thumb that was pressed before
+  const PATIENCE = 30000; // milliseconds until somebody who waits is told so; longer than a query may take, unless it was set otherwise
   const words = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 
   // Rows
@@ -82,6 +83,9 @@ window.assistantEvidence = (() => {
     line.textContent = "One moment …";
     line.setAttribute("role", "status");
     put(place, [line]);
+    setTimeout(() => {
+      for (const late of $$(`[data-slot="${CSS.escape(place)}"] > .waiting`)) late.textContent = "Still waiting. If nothing comes, try it again.";
+    }, PATIENCE);
   }
 
   function replied(reply) {

@@ -185,11 +185,8 @@ def _attempt(sql: str, error: str) -> str:
 
 
 def _memories(answer: Answer) -> str:
-    entries = "".join(
-        f'<li data-slot="{escape(key)}" aria-live="off">{memory(kept, key)}</li>'
-        for kept in answer.memories
-        if (key := f"{answer.id}:m:{kept.id}")
-    )
+    keyed = [(f"{answer.id}:m:{kept.id}", kept) for kept in answer.memories]
+    entries = "".join(f'<li data-slot="{escape(key)}" aria-live="off">{memory(kept, key)}</li>' for key, kept in keyed)
     return f"<ul>{entries}</ul>"
 
 
