@@ -7,6 +7,7 @@ window.assistantEvidence = (() => {
   const given = new WeakMap(); // the rows of a table in the order in which they came
   const pressed = new Map(); // of an answer, the thumb that was pressed before
   const PATIENCE = 30000; // milliseconds until somebody who waits is told so; longer than a query may take, unless it was set otherwise
+  let last = ""; // the number of the last reply
   const words = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 
   // Rows
@@ -249,15 +250,15 @@ window.assistantEvidence = (() => {
       element.addEventListener("focusout", ({ target }) => { if (target === at) hide(); });
     },
 
-    // A value may be drawn more than once, and two may come within milliseconds.
+    // A value may be drawn more than once, in place or anew, and two may come within milliseconds.
     replies(element) {
-      let last = "";
+      const box = element.closest("#reply");
       new MutationObserver(() => {
-        const reply = $("[data-reply]", element);
+        const reply = $("[data-reply]", box);
         if (!reply || reply.dataset.number === last) return;
         last = reply.dataset.number;
-        replied(reply);
-      }).observe(element, { childList: true, subtree: true });
+        replied(reply.cloneNode(true));
+      }).observe(box, { childList: true, subtree: true, attributes: true });
     },
   };
 })();
