@@ -20,6 +20,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from assistant import AssistantError, Document
+from ui.login import ACCOUNT
 
 if TYPE_CHECKING:
     from assistant import Assistant
@@ -68,7 +69,9 @@ class Originals:
 
     async def _open(self, request: Request) -> Response:
         document, user = self._links.get(request.path_params["word"], ("", ""))
-        found = await run_in_threadpool(self._visible, document, user) if document else None
+        account = request.scope.get(ACCOUNT)  # where one signs in, a link is of no use to another
+        own = document and (account is None or account.user == user)
+        found = await run_in_threadpool(self._visible, document, user) if own else None
         kind = _kind(found) if found else None
         if found is None or kind is None or not await run_in_threadpool(_is_what_it_says, Path(found.path), kind):
             return PlainTextResponse("There is nothing here any more. Open the document from its answer again.", 404)
