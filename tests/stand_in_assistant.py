@@ -180,7 +180,7 @@ class StandIn:
             memory = Memory("m9", user, ATTACK, NOW, ATTACK)
             return make(
                 f"{ATTACK} ![x](http://example.invalid/x.png) [go](javascript:window.__x=1) [1]", "both", sql=f"SELECT '{ATTACK}'", grounded=True,
-                table=Table((ATTACK, "n"), ((ATTACK, 1),)), citations=(Citation(ATTACK, ATTACK, ATTACK, 0.5, ATTACK),), memories=(memory,), choices=(ATTACK,),
+                table=Table((ATTACK, "n"), ((ATTACK, 1),)), citations=(Citation(ATTACK, ATTACK, ATTACK, 0.5, passage=ATTACK),), memories=(memory,), choices=(ATTACK,),
             )  # fmt: skip
         if "ordered" in question or "orders" in question:
             rows = tuple((name, city, orders, spent) for name, city, orders, spent in _CUSTOMERS)
@@ -200,8 +200,8 @@ class StandIn:
                 "Unused parts can be returned within **30 days** with the receipt [1]. Opened consumables are not refunded, but a faulty one is replaced [2].\n\n"
                 "- Bring the part and the receipt\n- Refunds go back to the card that paid",
                 "documents", grounded=True, citations=(
-                    Citation("handbook.md", "Returns and refunds", "Unused parts may be returned within 30 days of purchase, with the receipt, for a full refund.", 0.91, "d1:4"),
-                    Citation("workshop-guide.pdf", "page 12", "Opened consumables (tubes of grease, patches) are not refunded; where faulty, they are replaced free of charge.", 0.78, "d2:11"),
+                    Citation("handbook.md", "Returns and refunds", "Unused parts may be returned within 30 days of purchase, with the receipt, for a full refund.", 0.91, passage="d1:4"),
+                    Citation("workshop-guide.pdf", "page 12", "Opened consumables (tubes of grease, patches) are not refunded; where faulty, they are replaced free of charge.", 0.78, passage="d2:11"),
                 ), memories=(Memory("m1", user, "I always pay by card", NOW, self.conversations.first(user)),),
             )  # fmt: skip
         if "choose" in question:
