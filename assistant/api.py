@@ -84,6 +84,7 @@ class Assistant:
         """Close the stores and free the model."""
         self._closing.set()
         self._retention.stop()
+        self._turns.remembering.close()
         self._parts.close()
         if self._own_models:
             self._models.close()

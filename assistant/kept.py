@@ -79,7 +79,7 @@ def export_all(parts: Parts, user: str) -> str:
     _named(user)
     history = parts.kept.history
     memories = [
-        {"id": m.id, "text": m.text, "said_at": m.said_at.isoformat(), "source": m.source}
+        {"id": m.id, "text": m.text, "said_at": m.said_at.isoformat(), "source": m.source, "until": m.until.isoformat() if m.until else None}
         for m in parts.memories.all(user=user)
     ]
     examples = [

@@ -33,14 +33,18 @@ def answer_from_json(text: str) -> Answer:
             if table
             else None,
             "citations": tuple(Citation(**c) for c in data["citations"]),
-            "memories": tuple(
-                Memory(**{**m, "said_at": datetime.fromisoformat(m["said_at"])}) for m in data["memories"]
-            ),
+            "memories": tuple(_memory(m) for m in data["memories"]),
             "attempts": tuple(Attempt(**a) for a in data["attempts"]),
             "choices": tuple(data["choices"]),
             "usage": Usage(**data["usage"]),
         }
     )
+
+
+def _memory(data: dict[str, Any]) -> Memory:
+    until = data.get("until")
+    moments = {"said_at": datetime.fromisoformat(data["said_at"]), "until": datetime.fromisoformat(until) if until else None}
+    return Memory(**{**data, **moments})
 
 
 def _plain(value: object) -> str:

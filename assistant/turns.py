@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import date
 from typing import Any, cast
@@ -15,8 +16,10 @@ from typing import Any, cast
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
+from assistant.models.queue import FairQueue
 from assistant.naming import name_of
 from assistant.places import Place, thread
+from assistant.remembering import Remembering
 from assistant.serialise import answer_to_json
 from assistant.settings import Settings
 from assistant.wiring import Parts
@@ -24,10 +27,11 @@ from graphs import prompts
 from graphs.errors import QuestionTooLong, TurnCancelled
 from graphs.graph import Graph
 from graphs.relevance import OUTLINE
+from graphs.remember_prompts import LASTING_SYSTEM, OVER_SYSTEM
 from graphs.sql import SCHEMA_TABLES
 from graphs.state import State
 from graphs.turn import Bounds, Services, Turn
-from graphs.values import Answer, Done, Event
+from graphs.values import Answer, Done, Event, StepFinished, StepStarted
 from stores.database import Database
 from stores.errors import AssistantError, DatabaseUnavailable, NotFound
 from stores.values import Message
@@ -44,7 +48,9 @@ class Turns:
         self._settings = settings
         self._today = today
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._line = FairQueue(settings.model.queue, at_once=settings.model.parallel)
         self.kept = parts.kept
+        self.remembering = Remembering()
 
     def run(
         self,
@@ -61,7 +67,7 @@ class Turns:
         """One turn, told through `emit`; ends with `Done`. Raises `AssistantError`."""
         question = self._checked(question, user)
         conversation = conversation or uuid.uuid4().hex
-        with self._locks[thread(user, conversation)]:
+        with self.remembering.asking(), self._locks[thread(user, conversation)]:
             place = self._begin(conversation, user, private)
             history = place.history
             question_id = self._asked(place, conversation, user, question, instead_of)
@@ -71,13 +77,15 @@ class Turns:
                 history.finish(question_id, user=user, answer_id=answer_id, text=text, answer_json=answer_json)
 
             try:
-                answer = self._answer(question, turn, place)
+                with self._in_line(turn):
+                    answer = self._answer(question, turn, place)
             except TurnCancelled:
                 if turn.text:  # what was shown is kept
                     finish(uuid.uuid4().hex, "".join(turn.text), None)
                 raise
             finish(answer.id, answer.text, answer_to_json(answer))
         emit(Done(answer))
+        self.remembering.said(question, turn)
 
     def place(self, conversation: str, user: str) -> Place:
         """Where a conversation lies; one that there is not yet would be kept."""
@@ -154,6 +162,24 @@ class Turns:
         private = place is parts.private
         return Turn(services, user, conversation, question_id, emit, cancelled, self._today(), bounds, words, private)
 
+    @contextmanager
+    def _in_line(self, turn: Turn) -> Iterator[None]:
+        """As many turns at once as the model works on calls; one that waits tells its place. A server has its own queue."""
+        if self._settings.model.server_url:
+            yield
+            return
+        started = time.monotonic()
+        told: list[int] = []
+
+        def tell(before: int) -> None:
+            told.append(before)
+            turn.emit(StepStarted("waiting", f"{before} before you" if before else "you are next"))
+
+        with self._line.turn(turn.user, turn.cancelled, tell):
+            if told:
+                turn.emit(StepFinished("waiting", time.monotonic() - started))
+            yield
+
     def _answer(self, question: str, turn: Turn, place: Place) -> Answer:
         state = _run(question, turn, place.graph)
         asked = cast("dict[str, Any]", state).get("__interrupt__")
@@ -202,11 +228,13 @@ class Turns:
         found = [prompts.route_system(schema=schema, outline=outline)]
         if schema and len(schema.tables) <= SCHEMA_TABLES:
             found.append(prompts.sql_system(schema=schema, tables=schema.tables))
-        return [*found, prompts.ROWS_SYSTEM, prompts.DOCUMENTS_SYSTEM, prompts.CHAT_SYSTEM, prompts.MEMORY_SYSTEM]
+        return [*found, prompts.ROWS_SYSTEM, prompts.DOCUMENTS_SYSTEM, prompts.CHAT_SYSTEM, prompts.MEMORY_SYSTEM, LASTING_SYSTEM, OVER_SYSTEM]
 
     def forget(self, place: Place, conversations: Iterable[str], user: str) -> None:
         """Drop what the graph keeps of conversations, and what the model has read of this user's."""
-        place.forget(user, conversations)
+        gone = list(conversations)
+        self.remembering.drop(user, gone)
+        place.forget(user, gone)
         self._parts.models.forget(user)
 
 

@@ -10,8 +10,8 @@ _NAMED = re.compile(rf"\b(this|current|last|previous|past|next|coming)\s+({_UNIT
 _COUNTED = re.compile(rf"\b(?:last|past|previous)\s+(\d{{1,3}})\s+({_UNITS})s\b", re.IGNORECASE)
 _AGO = re.compile(rf"\b(\d{{1,3}})\s+({_UNITS})s?\s+ago\b", re.IGNORECASE)
 _DAY = re.compile(r"\b(today|yesterday|tomorrow|tonight)\b", re.IGNORECASE)
-_MONTHS = "january february march april may june july august september october november december".split()
-_CALENDAR = re.compile(rf"\b(?:in|during|of|for|from)\s+(?:({'|'.join(_MONTHS)})\s+)?((?:19|20)\d\d)\b", re.IGNORECASE)
+MONTHS = "january february march april may june july august september october november december".split()
+_CALENDAR = re.compile(rf"\b(?:in|during|of|for|from)\s+(?:({'|'.join(MONTHS)})\s+)?((?:19|20)\d\d)\b", re.IGNORECASE)
 _NOW = re.compile(r"\b(now|currently|at the moment|so far|recent(ly)?|latest|overdue|ago|since|still)\b", re.IGNORECASE)
 
 _PER = re.compile(r"\b(?:per|by|each|every|for each)\s+(day|month|year)\b", re.IGNORECASE)
@@ -29,12 +29,12 @@ def spoken(text: str, today: date) -> list[str]:
         shift = {"this": 0, "current": 0, "next": 1, "coming": 1}.get(match[1].lower(), -1)
         found.append(_line(match[0], *period(today, match[2].lower(), shift)))
     for match in _COUNTED.finditer(text):
-        found.append(_line(match[0], _back(today, match[2].lower(), int(match[1])), today))
+        found.append(_line(match[0], back(today, match[2].lower(), int(match[1])), today))
     for match in _AGO.finditer(text):
-        day = _back(today, match[2].lower(), int(match[1]))
+        day = back(today, match[2].lower(), int(match[1]))
         found.append(_line(match[0], day, day))
     for match in _CALENDAR.finditer(text):
-        month = _MONTHS.index(match[1].lower()) if match[1] else 0
+        month = MONTHS.index(match[1].lower()) if match[1] else 0
         found.append(_line(match[0], *period(date(int(match[2]), month + 1, 1), "month" if match[1] else "year", 0)))
     for match in _DAY.finditer(text):
         day = today + timedelta(days={"yesterday": -1, "tomorrow": 1}.get(match[1].lower(), 0))
@@ -65,7 +65,8 @@ def period(today: date, unit: str, shift: int) -> tuple[date, date]:
     return start, _month(start.year, start.month - 1 + months) - timedelta(days=1)
 
 
-def _back(today: date, unit: str, count: int) -> date:
+def back(today: date, unit: str, count: int) -> date:
+    """The day so many units before a day; after it where the count is below 0."""
     if unit in ("day", "week"):
         return today - timedelta(days=count * (7 if unit == "week" else 1))
     start = _month(today.year, today.month - 1 - count * {"month": 1, "quarter": 3, "year": 12}[unit])

@@ -15,7 +15,6 @@ from graphs.documents import documents
 from graphs.memory import memory
 from graphs.recall import recall
 from graphs.relevance import clarify, relevance
-from graphs.remember import remember
 from graphs.sql import says_nothing, sql
 from graphs.state import Input, State
 from graphs.turn import Turn
@@ -64,15 +63,13 @@ def build(checkpointer: BaseCheckpointSaver[str] | None = None) -> Graph:
     graph.add_node("chat", chat)
     graph.add_node("off_topic", off_topic)
     graph.add_node("answer", answer)
-    graph.add_node("remember", remember)
     graph.add_edge(START, "recall")
     graph.add_edge("recall", "relevance")
     graph.add_conditional_edges("relevance", by_route, AFTER_RELEVANCE)
     graph.add_conditional_edges("sql", after_rows)
     graph.add_conditional_edges("documents", worded)
-    graph.add_edge("memory", "remember")
-    graph.add_edge("chat", "remember")
-    graph.add_edge("off_topic", "remember")
-    graph.add_edge("answer", "remember")
-    graph.add_edge("remember", END)
+    graph.add_edge("memory", END)
+    graph.add_edge("chat", END)
+    graph.add_edge("off_topic", END)
+    graph.add_edge("answer", END)
     return graph.compile(checkpointer=checkpointer)

@@ -9,11 +9,12 @@ from langchain_core.messages import HumanMessage, SystemMessage
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from graphs import prompts
+from graphs import prompts, when
 from graphs.grounding import words
+from graphs.remember import keep
 from graphs.state import State
 from graphs.turn import Turn
-from stores.values import Memory
+from stores.values import Memory, Message
 
 Intent = Literal["remember", "recall", "forget", "other"]
 
@@ -35,6 +36,8 @@ _ABOUT = re.compile(
 _EVERYTHING = re.compile(r"\b(everything|all)\b", re.IGNORECASE)
 _TALKS = re.compile(r"\b(talk(ed)?|discuss(ed)?|spoke|conversations?|chat(ted)?|ask(ed)?|decide[d]?)\b", re.IGNORECASE)
 
+SAID = 6
+"""Messages of the time that is asked about, at most."""
 FORGET_ALL, KEEP_ALL, NONE_OF_THESE = "Yes, forget everything", "No, keep it", "None of these"
 
 
@@ -78,26 +81,45 @@ def _remember(state: State, turn: Turn) -> dict[str, object]:
     if turn.private:
         turn.say("This conversation is private: I keep nothing of it. Tell me again in another one, and I will remember it.")
         return {"grounded": True}
-    kept = turn.services.memories.add(statement(state["question"]), user=turn.user, source=turn.question_id)
-    turn.say(f'I\'ll remember that: {kept.text.rstrip(".")}. Say "forget that" if it should go again.')
+    kept, over = keep(statement(state["question"]), turn)
+    before = "".join(f' It takes the place of: "{old.text}"' for old in over)
+    turn.say(f'I\'ll remember that: {kept.text.rstrip(".")}.{before} Say "forget that" if it should go again.')
     return {"used_memories": [kept], "grounded": True}
 
 
 def _recall(state: State, turn: Turn) -> dict[str, object]:
     question = state["question"]
     memories = turn.services.memories
-    told = memories.all(user=turn.user)[:30] if len(words(question)) <= 2 else state["memories"]
+    told = holding(memories.all(user=turn.user))[:30] if len(words(question)) <= 2 else state["memories"]
+    said = _said_then(question, turn)
     talks: list[str] = []
-    if _TALKS.search(question):
+    if not said and _TALKS.search(question):
         past = turn.services.history.all(user=turn.user)
         talks = [f"{c.updated:%d %B %Y}: {c.title}" for c in past if c.id != turn.conversation][:8]
-    if not told and not talks:
+    if not told and not talks and not said:
         turn.say('You have not told me anything about that yet. Say "remember that …" and I will keep it.')
         return {"grounded": False}
-    human = HumanMessage(prompts.memory_question(question=question, memories=told, talks=talks))
+    human = HumanMessage(prompts.memory_question(question=question, memories=told, said=said, talks=talks))
     for piece in turn.speaker.stream([SystemMessage(prompts.MEMORY_SYSTEM), human], max_tokens=160):
         turn.say(piece)
     return {"used_memories": list(told), "grounded": True}
+
+
+def _said_then(question: str, turn: Turn) -> list[Message]:
+    """What the user said in the time that a question names, what fits its words best; empty where it names none."""
+    span = when.asked(question, turn.today)
+    if span is None:
+        return []
+    wanted = words(question)
+    said = [m for m in turn.services.history.said(span.start, span.end, user=turn.user) if m.id != turn.question_id]
+    fitting = [m for m in said if words(m.text) & wanted and not _ASKS.search(m.text)] or [m for m in said if not _ASKS.search(m.text)]
+    best = sorted(fitting, key=lambda m: len(words(m.text) & wanted), reverse=True)[:SAID]
+    return sorted(best, key=lambda m: m.created)
+
+
+def holding(memories: list[Memory]) -> list[Memory]:
+    """Those that still hold."""
+    return [memory for memory in memories if memory.until is None]
 
 
 def _forget(state: State, turn: Turn) -> dict[str, object]:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 
 from stores.orders import ASIDE, aside
-from stores.values import Memory, Passage, Schema, Table, TableInfo, Value, ValueMatch
+from stores.values import Memory, Message, Passage, Schema, Table, TableInfo, Value, ValueMatch
 
 ROUTE_SYSTEM = """You sort messages for an assistant that has a database, documents and a memory of its user. Reply with one word, the kind of the message.
 
@@ -230,14 +230,20 @@ recall: the user asks what was said, told, decided or is known.
 forget: the user wants something deleted.
 other: none of these."""
 
-MEMORY_SYSTEM = """You answer a user from what they told you before, which is listed with its date. Speak to the user as "you" and answer in one or two short sentences. Use the list only. When the list does not hold the answer, say that they have not told you."""
+MEMORY_SYSTEM = """You answer a user from what they told you before, which is listed with its date, and with the date until when it was so where something else took its place. Speak to the user as "you" and answer in one or two short sentences. Use the list only. When the list does not hold the answer, say that they have not told you."""
 
 
-def memory_question(*, question: str, memories: Sequence[Memory], talks: Sequence[str]) -> str:
-    """What the user told, earlier conversations where they are asked for, and the question."""
-    told = "\n".join(f"- on {m.said_at:%d %B %Y} the user said: {m.text}" for m in memories) or "- nothing"
+def memory_question(*, question: str, memories: Sequence[Memory], said: Sequence[Message], talks: Sequence[str]) -> str:
+    """What the user told, what they `said` in the time that is asked about, earlier conversations, and the question."""
+    lines = [f"- on {m.said_at:%d %B %Y} the user said: {_remembered(m)}" for m in memories]
+    lines += [f"- on {m.created:%d %B %Y} the user said: {_short(m.text, 200)}" for m in said]
+    told = "\n".join(lines) or "- nothing"
     spoken = "\n\nEarlier conversations:\n" + "\n".join(f"- {talk}" for talk in talks) if talks else ""
     return f"{told}{spoken}\n\nQuestion: {question}"
+
+
+def _remembered(memory: Memory) -> str:
+    return f"{memory.text} (so until {memory.until:%d %B %Y}, no longer)" if memory.until else memory.text
 
 
 CHAT_SYSTEM = """You are a friendly assistant on the user's own computer. You can read their database and their documents, never change them, and you remember what they tell you. Answer briefly and do not invent facts. When asked to rewrite, translate, shorten or correct a text, give the result alone, faithful to the text."""
@@ -247,7 +253,7 @@ def chat_question(*, question: str, memories: Sequence[Memory]) -> str:
     """The message, after what the user told before."""
     if not memories:
         return question
-    told = "\n".join(f"- {memory.text}" for memory in memories)
+    told = "\n".join(f"- {_remembered(memory)}" for memory in memories)
     return f"(What the user told you before, for use where it fits:\n{told})\n\n{question}"
 
 

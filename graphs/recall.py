@@ -8,14 +8,21 @@ from itertools import takewhile
 
 from langgraph.runtime import Runtime
 
+from graphs import when
 from graphs.state import State, fresh
 from graphs.turn import Mode, Turn
 from stores.orders import aside, read
-from stores.values import Message, Passage
+from stores.values import Memory, Message, Passage
 
 # Words by which a question leans on the one before it.
 _LEANING = re.compile(
     r"^\s*(and|but|so|or|then|also|what about|how about|which of|only)\b|\b(it|its|that|this(?!\s+(year|month|week|quarter|morning|afternoon|evening))|those|these|them|they|their|he|she|his|her|ones?|there|same|instead|previous|above)\b",
+    re.IGNORECASE,
+)
+
+# A question for what was so before.
+_BEFORE = re.compile(
+    r"\b(before|used to|previous(ly)?|former(ly)?|earlier|original(ly)?|at first|in the past|back then|once|old|ever|until when|was my|were my|were i|was i|did (i|we|my))\b",
     re.IGNORECASE,
 )
 
@@ -30,7 +37,7 @@ def recall(state: State, runtime: Runtime[Turn]) -> State:
         said = services.history.recent(turn.conversation, user=turn.user, turns=bounds.recent_turns)
         # A turn that is brought back reads what was said before its question, not what was answered to it.
         new["recent"] = list(takewhile(lambda message: message.id != turn.question_id, said))
-        new["memories"] = services.memories.search(question, user=turn.user, k=bounds.memories)
+        new["memories"] = remembered(question, turn)
         if services.database:
             # A word out of a long value ("long" of "Gear cable, extra long") names it by chance.
             found = services.database.find_values(question, user=turn.user)
@@ -38,6 +45,16 @@ def recall(state: State, runtime: Runtime[Turn]) -> State:
         new["nearest"] = search(turn, standalone(question, new["recent"]), mode="hybrid")
         detail.append(f"{len(new['memories'])} memories, {len(new['recent'])} earlier messages")
     return new
+
+
+def remembered(question: str, turn: Turn) -> list[Memory]:
+    """The memories that bear on a question: of the time that it names first, and what no longer holds where it asks for the past."""
+    memories, k = turn.services.memories, turn.bounds.memories
+    span = when.asked(question, turn.today)
+    past = span is not None or bool(_BEFORE.search(question))
+    then = memories.search(f"{question} {span}", user=turn.user, k=k, past=True, during=(span.start, span.end)) if span else []
+    found = {memory.id: memory for memory in [*then[: max(0, k - 2)], *memories.search(question, user=turn.user, k=k, past=past)]}
+    return list(found.values())[:k]
 
 
 def search(turn: Turn, query: str, *, mode: Mode = "reranked") -> list[Passage]:

@@ -1,42 +1,73 @@
-"""After the answer: what is worth keeping about this user."""
+"""After the answer: what is worth keeping about this user, and what of the older that ends."""
 
 from __future__ import annotations
 
-import re
+from langchain_core.messages import HumanMessage, SystemMessage
 
-from langgraph.runtime import Runtime
-
-from graphs.grounding import split
-from graphs.state import State
+from graphs.changes import verdict
+from graphs.grounding import words
+from graphs.remember_prompts import LASTING_SYSTEM, OVER_SYSTEM
+from graphs.secrets import holds_secret
+from graphs.statements import stated, sure
 from graphs.turn import Turn
+from graphs.when import dated
+from stores.values import Memory
 
-# Plain statements about oneself. A rule, not a model: it costs nothing and keeps no junk from small talk.
-_FACT = re.compile(
-    r"^(my\s+[\w' -]{2,40}\s+(is|are|was|were|has|have)\s+\S+"
-    r"|i\s*(am|'m)\s+(a|an|the|responsible for|in charge of|based in|from|allergic to)\s+\S+"
-    r"|i\s+(live|work|study|teach|prefer|always|never|usually|own|manage|run)\s+\S+"
-    r"|(please\s+)?call me\s+\S+|we\s+(are|have|use|prefer|live)\s+\S+)",
-    re.IGNORECASE,
-)
-LONGEST = 200
-"""A longer sentence is a story, not a fact to keep."""
+LASTING = 0.6
+"""Probability from which a statement is kept."""
+OVER = 0.5
+"""Probability from which an older statement is taken to be over."""
+DOUBTED = 3
+"""Older statements that the model is asked about, the nearest first; at most one of them is closed by its word."""
 
 
-def remember(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
-    """Keep the facts that the user stated in passing; "remember that …" was already done by the memory agent."""
-    turn = runtime.context
-    if state["route"] == "memory" or turn.private:
-        return {}
-    facts = stated(state["question"])
-    if not facts:
-        return {}
-    with turn.step("remember") as detail:
-        for fact in facts:
-            turn.services.memories.add(fact, user=turn.user, source=turn.question_id)
-        detail.append(f"kept {len(facts)}")
-    return {}
+def remember(question: str, turn: Turn, *, ask: bool) -> bool:
+    """Keep what a message states about its user that will matter later; the answer, rows and passages are not looked at.
+
+    False where the model would have to be asked and `ask` forbids it: then nothing was kept, and it is to be tried again.
+    """
+    found = [statement for statement in stated(question) if not holds_secret(statement)]
+    if not ask and not all(sure(statement) and not _doubted(statement, turn)[1] for statement in found):
+        return False
+    for statement in found:
+        confidence = 1.0 if sure(statement) else _lasting(statement, turn)
+        if confidence >= LASTING:
+            keep(statement, turn, confidence=confidence)
+    return True
 
 
-def stated(text: str) -> list[str]:
-    """The sentences in which a user states a fact about themselves."""
-    return [s for s in split(text) if len(s) <= LONGEST and not s.rstrip().endswith("?") and _FACT.search(s)]
+def keep(statement: str, turn: Turn, *, confidence: float = 1.0) -> tuple[Memory, list[Memory]]:
+    """Keep a statement, its time words resolved; gives it and the older ones that it closed."""
+    over, doubted = _doubted(statement, turn)
+    for old in doubted:
+        if _is_over(old, statement, turn):
+            over.append(old)
+            break
+    memories = turn.services.memories
+    text = dated(statement, turn.today)
+    refined = None if over else next((old for old in memories.near(text, user=turn.user, k=3) if _refines(text, old.text)), None)
+    ended = [old.id for old in over]
+    kept = memories.add(text, user=turn.user, source=turn.question_id, confidence=confidence, closing=ended, instead=refined.id if refined else None)
+    return kept, [old for old in over if old.id != kept.id]
+
+
+def _doubted(statement: str, turn: Turn) -> tuple[list[Memory], list[Memory]]:
+    """The older statements that a new one ends by its wording, and those where the wording does not tell."""
+    near = turn.services.memories.near(statement, user=turn.user)
+    found = [(verdict(old.text, statement, old.score), old) for old in near]
+    return [old for how, old in found if how == "over"], [old for how, old in found if how == "doubt"][:DOUBTED]
+
+
+def _lasting(statement: str, turn: Turn) -> float:
+    messages = [SystemMessage(LASTING_SYSTEM), HumanMessage(f"{statement} =>")]
+    return turn.speaker.choose(messages, ["passing", "lasting"])["lasting"]
+
+
+def _is_over(old: Memory, statement: str, turn: Turn) -> bool:
+    messages = [SystemMessage(OVER_SYSTEM), HumanMessage(f"{old.text} / {statement} =>")]
+    return turn.speaker.choose(messages, ["both", "over"])["over"] >= OVER
+
+
+def _refines(new: str, old: str) -> bool:
+    """Whether a statement says all that an older one said, and more."""
+    return words(old) < words(new) and new.lower().split()[:2] == old.lower().split()[:2] and len(words(old)) >= 2

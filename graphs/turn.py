@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -47,8 +47,21 @@ class Documents(Protocol):
 class Memories(Protocol):
     """What users said about themselves, each user's apart."""
 
-    def add(self, text: str, *, user: str, source: str | None = None, said_at: datetime | None = None) -> Memory: ...
-    def search(self, query: str, *, user: str, k: int = 5) -> list[Memory]: ...
+    def add(
+        self,
+        text: str,
+        *,
+        user: str,
+        source: str | None = None,
+        said_at: datetime | None = None,
+        confidence: float = 1.0,
+        closing: Sequence[str] = (),
+        instead: str | None = None,
+    ) -> Memory: ...
+    def near(self, text: str, *, user: str, k: int = 8) -> list[Memory]: ...
+    def search(
+        self, query: str, *, user: str, k: int = 5, past: bool = False, during: tuple[date, date] | None = None
+    ) -> list[Memory]: ...
     def all(self, *, user: str) -> list[Memory]: ...
     def forget(self, id: str, *, user: str) -> Memory: ...  # noqa: A002 - the name of the public API
     def forget_all(self, *, user: str) -> int: ...
@@ -65,6 +78,7 @@ class History(Protocol):
 
     def recent(self, id: str, *, user: str, turns: int) -> list[Message]: ...  # noqa: A002
     def all(self, *, user: str, query: str | None = None) -> list[Conversation]: ...
+    def said(self, start: date, end: date, *, user: str) -> list[Message]: ...
 
 
 @dataclass(frozen=True)

@@ -73,9 +73,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class StepStarted:
-    """A step of the turn began: recall, relevance, sql, documents, "part 3 of 12" of them, memory, chat, off_topic, answer, remember."""
+    """A step of the turn began: recall, relevance, sql, documents, "part 3 of 12" of them, memory, chat, off_topic, answer, remember.
+
+    Where many ask at once, a step `waiting` comes first, told anew whenever its `detail` changes: how many are before.
+    """
 
     step: str
+    detail: str = ""
 
 
 @dataclass(frozen=True)

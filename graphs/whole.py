@@ -42,7 +42,7 @@ def request_of(question: str, recent: Sequence[Message], turn: Turn) -> Request 
     return request
 
 
-def whole(state: State, runtime: Runtime[Turn]) -> Command[Literal["recall", "remember"]]:
+def whole(state: State, runtime: Runtime[Turn]) -> Command[Literal["recall", "__end__"]]:
     """Do what is asked; which document is meant is asked back where several may be."""
     turn = runtime.context
     request = request_of(state["question"], state["recent"], turn)
@@ -60,12 +60,12 @@ def whole(state: State, runtime: Runtime[Turn]) -> Command[Literal["recall", "re
         detail.append(", ".join(target.label for target in named) or "none of that name")
     if request is None or len(named) < len(request.named):
         turn.say(_none_named(turn.services.documents.all(user=turn.user)))
-        return Command(goto="remember", update={"grounded": False})
+        return Command(goto="__end__", update={"grounded": False})
     try:
-        return Command(goto="remember", update=_done(request, named, turn))
+        return Command(goto="__end__", update=_done(request, named, turn))
     except NotFound as gone:
         turn.say(f"{' ' if turn.text else ''}{gone}")
-        return Command(goto="remember", update={"grounded": False})
+        return Command(goto="__end__", update={"grounded": False})
 
 
 def _done(request: Request, named: Sequence[Target], turn: Turn) -> dict[str, object]:

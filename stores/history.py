@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 from uuid import uuid4
 
@@ -153,6 +153,11 @@ class History(HistoryFile):
         """Give a conversation a title by program, in place of none or of one that a program gave; a name given by hand stays."""
         with self._write() as db:
             db.execute("UPDATE conversations SET title = ? WHERE user = ? AND id = ? AND title IN ('', ?)", (_line(title), user, conversation, _line(instead_of)))
+
+    def said(self, start: date, end: date, *, user: str) -> list[Message]:
+        """What the user said from one day to another, oldest first."""
+        days = (start.isoformat(), (end + timedelta(days=1)).isoformat())
+        return self._messages(user, "m.role = 'user' AND m.created >= ? AND m.created < ?", days)
 
     def rename(self, conversation: str, title: str, *, user: str) -> Conversation:
         """Give a conversation another title."""

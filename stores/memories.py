@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import re
 import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stores.agreement import says_the_same
 from stores.errors import NotFound
 from stores.fusion import normalised, ranked, scaled, weighted
 from stores.keywords import WordIndex
+from stores.links import Links
 from stores.values import Embed, Memory
 from stores.vectors import Collection, Record
 
@@ -28,10 +29,8 @@ if TYPE_CHECKING:
 
 Item = tuple[str, str | None, datetime | None]
 """What is to be remembered: text, source, when it was said."""
-
-# Two statements that differ in one of these say different things, however close their vectors are.
-_NEGATIONS = frozenset("no not never none nobody nothing without cannot can't don't doesn't didn't isn't aren't wasn't won't".split())
-_NUMBERS = frozenset("one two three four five six seven eight nine ten eleven twelve hundred thousand first second third half".split())
+MANY = 1000
+"""Memories looked through where only those of some days are wanted."""
 
 
 class Memories:
@@ -57,13 +56,35 @@ class Memories:
         self._forgotten = forgotten
         self._collection = Collection(client, "memories")
         self._lock = threading.RLock()
-        self._words: OrderedDict[str, WordIndex] = OrderedDict()
+        self._words: OrderedDict[str, tuple[WordIndex, Links]] = OrderedDict()
 
-    def add(self, text: str, *, user: str, source: str | None = None, said_at: datetime | None = None) -> Memory:
-        """Keeps a statement. One that says the same as an older one takes its place, under the older one's id."""
-        return self.add_many([(text, source, said_at)], user=user)[0]
+    def add(
+        self,
+        text: str,
+        *,
+        user: str,
+        source: str | None = None,
+        said_at: datetime | None = None,
+        confidence: float = 1.0,
+        closing: Sequence[str] = (),
+        instead: str | None = None,
+    ) -> Memory:
+        """Keeps a statement. One that says the same as an older one takes its place, under the older one's id.
 
-    def add_many(self, items: Sequence[Item], *, user: str) -> list[Memory]:
+        `closing`: the ids of those that no longer hold, now that this was said; they are kept as what was so until then.
+        `instead`: the id of one that this says more fully, and whose place it takes.
+        """
+        with self._lock:
+            added = self.add_many([(text, source, said_at)], user=user, confidence=confidence)[0]
+            over = [self._own(id_, user) for id_ in closing if id_ != added.id]
+            self._rewrite([dataclasses.replace(old, until=added.said_at, by=added.id) for old in over])
+            if instead and instead != added.id:
+                self._collection.delete([self._own(instead, user).id])
+                self._words.pop(user, None)
+                self._forgotten([instead], user)
+        return added
+
+    def add_many(self, items: Sequence[Item], *, user: str, confidence: float = 1.0) -> list[Memory]:
         """Keeps statements, in one go. Raises ValueError for an empty user or text."""
         _named(user)
         if not items:
@@ -78,7 +99,7 @@ class Memories:
             for number, (text, (_, source, said_at)) in enumerate(zip(texts, items, strict=True)):
                 twin = twins[number]
                 key = twin if isinstance(twin, str) else memories[twin].id if twin is not None else str(uuid.uuid4())
-                memory = Memory(key, user, text, _aware(said_at or now), source)
+                memory = Memory(key, user, text, _aware(said_at or now), source, confidence=confidence)
                 memories.append(memory)
                 kept[key] = (memory, number)
             self._write([memory for memory, _ in kept.values()], vectors[[number for _, number in kept.values()]])
@@ -106,38 +127,54 @@ class Memories:
         return twins
 
     def _write(self, memories: Sequence[Memory], vectors: Any) -> None:
-        metadatas = [
-            {"user": m.user, "said_at": m.said_at.isoformat(), "key": _key(m.text)} | ({} if m.source is None else {"source": m.source})
-            for m in memories
-        ]
         texts = [memory.text for memory in memories]
-        self._collection.upsert([memory.id for memory in memories], vectors, metadatas, texts)
+        self._collection.upsert([memory.id for memory in memories], vectors, [_metadata(memory) for memory in memories], texts)
         for memory in memories:
             if memory.user in self._words:
-                self._words[memory.user].put({memory.id: memory.text})
+                words, links = self._words[memory.user]
+                words.put({memory.id: memory.text})
+                links.put({memory.id: "" if memory.until else memory.text})
 
-    def search(self, query: str, *, user: str, k: int = 5) -> list[Memory]:
-        """The user's `k` memories that fit a query best; `score` is 0 to 1."""
+    def _rewrite(self, memories: Sequence[Memory]) -> None:
+        if memories:
+            self._write(memories, np.ascontiguousarray(self._embed([memory.text for memory in memories]), dtype=np.float32))
+
+    def search(self, query: str, *, user: str, k: int = 5, past: bool = False, during: tuple[date, date] | None = None) -> list[Memory]:
+        """The user's `k` memories that fit a query best; `score` is 0 to 1.
+
+        What a name stands for is followed: "my sister's city" also finds what is known of Ana. `past`: also what no longer holds;
+        `during`: only what was said within these days.
+        """
         _named(user)
         query = query[: self._longest].strip()
         if not query or k < 1:
             return []
-        limit = max(self._candidates, 2 * k)
+        limit = MANY if during else max(self._candidates, 2 * k)
+        words, links = self._word_index(user)
+        query = links.followed(query)
         vector = np.ascontiguousarray(self._embed([query])[0], dtype=np.float32)
         near = {record.id: record for record in self._collection.nearest(vector, limit=limit, where=_of(user))}
-        words = self._word_index(user).scores(query, limit=limit)
-        missing = [key for key in words if key not in near]
+        found_words = words.scores(query, limit=limit)
+        missing = [key for key in found_words if key not in near]
         found = near | {record.id: record for record in (self._collection.records(_of(user), ids=missing) if missing else [])}
         similarity = {key: max(0.0, record.similarity) for key, record in near.items()}
-        scores = weighted([(scaled(similarity), 0.5), (scaled(words), 0.5)])
-        best = [key for key in ranked(scores) if key in found][:k]
-        return [_memory(found[key], score=scores[key]) for key in best]
+        scores = weighted([(scaled(similarity), 0.5), (scaled(found_words), 0.5)])
+        best = [_memory(found[key], score=scores[key]) for key in ranked(scores) if key in found]
+        return [m for m in best if (past or not m.until) and (not during or during[0] <= m.said_at.date() <= during[1])][:k]
 
-    def _word_index(self, user: str) -> WordIndex:
+    def near(self, text: str, *, user: str, k: int = 8) -> list[Memory]:
+        """The memories that still hold and are nearest in meaning to a statement, nearest first; `score` is the cosine."""
+        _named(user)
+        vector = np.ascontiguousarray(self._embed([text[: self._longest]])[0], dtype=np.float32)
+        found = self._collection.nearest(vector, limit=3 * k, where=_of(user))
+        return [memory for memory in (_memory(record, score=record.similarity) for record in found) if not memory.until][:k]
+
+    def _word_index(self, user: str) -> tuple[WordIndex, Links]:
         with self._lock:
             index = self._words.get(user)
             if index is None:
-                index = WordIndex({record.id: record.text for record in self._collection.records(_of(user))})
+                kept = [_memory(record) for record in self._collection.records(_of(user))]
+                index = WordIndex({m.id: m.text for m in kept}), Links({m.id: m.text for m in kept if not m.until})
                 self._words[user] = index
                 if len(self._words) > self._cached_users:
                     self._words.popitem(last=False)
@@ -155,6 +192,8 @@ class Memories:
         with self._lock:
             found = self._own(id, user)
             self._remove([found.id], user)
+            # What it had taken the place of holds again.
+            self._rewrite([dataclasses.replace(old, until=None) for old in self._replaced_by(found)])
         return found
 
     def restore(self, memory: Memory) -> Memory:
@@ -165,7 +204,11 @@ class Memories:
         vectors = np.ascontiguousarray(self._embed([memory.text]), dtype=np.float32)
         with self._lock:
             self._write([memory], vectors)
+            self._rewrite([dataclasses.replace(old, until=memory.said_at) for old in self._replaced_by(memory)])
         return dataclasses.replace(memory, score=0.0)
+
+    def _replaced_by(self, memory: Memory) -> list[Memory]:
+        return [_memory(record) for record in self._collection.records({"$and": [_of(memory.user), {"by": memory.id}]})]
 
     def edit(self, id: str, text: str, *, user: str) -> Memory:  # noqa: A002 (the public name)
         """Puts other words in a memory's place; the old ones leave the disk. Raises NotFound, ValueError for an empty text."""
@@ -208,22 +251,6 @@ class Memories:
         self._collection.erase()  # the last, for a full disk may refuse it; then it is tried again at the next start
 
 
-def says_the_same(one: str, other: str) -> bool:
-    """Whether two statements that are close in meaning also agree in numbers, names and negations."""
-    return _telling(one) == _telling(other)
-
-
-def _telling(text: str) -> list[str]:
-    """The numbers, negations and names of a statement, in their order (a word with a capital is a name, the first apart)."""
-    words = re.findall(r"[^\W_]+(?:'[^\W_]+)?", text.replace("’", "'"))
-    telling = []
-    for number, word in enumerate(words):
-        is_name = number > 0 and word[0].isupper() and word.split("'")[0] != "I"
-        if is_name or any(c.isdigit() for c in word) or word.lower() in _NEGATIONS | _NUMBERS:
-            telling.append(word.removesuffix("'s").lower())
-    return telling
-
-
 def _of(user: str) -> dict[str, str]:
     return {"user": user}
 
@@ -249,8 +276,14 @@ def _aware(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def _metadata(memory: Memory) -> dict[str, str | float]:
+    until = memory.until.isoformat() if memory.until else ""  # Chroma keeps a key that an upsert leaves out
+    more = {"source": memory.source or "", "until": until, "by": memory.by or ""}
+    return {"user": memory.user, "said_at": memory.said_at.isoformat(), "key": _key(memory.text), "confidence": memory.confidence, **more}
+
+
 def _memory(record: Record, *, score: float = 0.0) -> Memory:
-    metadata = record.metadata
-    said_at = datetime.fromisoformat(str(metadata["said_at"]))
-    source = metadata.get("source")
-    return Memory(record.id, str(metadata["user"]), record.text, said_at, None if source is None else str(source), score)
+    held = record.metadata
+    source, until, by = (str(held.get(name) or "") or None for name in ("source", "until", "by"))
+    said_at, confidence = datetime.fromisoformat(str(held["said_at"])), float(held.get("confidence", 1.0))
+    return Memory(record.id, str(held["user"]), record.text, said_at, source, score, datetime.fromisoformat(until) if until else None, by, confidence)

@@ -146,7 +146,11 @@ class IngestProgress:
 
 @dataclass(frozen=True)
 class Memory:
-    """A statement kept about one user. `source` is the message it came from, `said_at` when it was said."""
+    """A statement kept about one user. `source` is the message it came from, `said_at` when it was said.
+
+    `until` is when another statement, `by` (its id), took its place: what was so before, None for what still holds.
+    `confidence`, 0 to 1, is how sure it is that the statement is one to keep.
+    """
 
     id: str
     user: str
@@ -154,6 +158,9 @@ class Memory:
     said_at: datetime
     source: str | None = None
     score: float = 0.0
+    until: datetime | None = None
+    by: str | None = None
+    confidence: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def held(folder: Path, marker: str) -> list[str]:
 
 def live(assistant: Assistant, user: str, mark: str, tmp_path: Path) -> str:
     """Leave a trace in every store there is; gives the conversation."""
-    said = f"My locker code is {mark}1ü."
+    said = f"I live in {mark}1ü."
     first = assistant.ask(said, user=user)
     talk = first.conversation
     assistant.ask(f"Please remember that my bicycle is {mark}2", user=user, conversation=talk)
@@ -67,6 +67,7 @@ def live(assistant: Assistant, user: str, mark: str, tmp_path: Path) -> str:
     assistant.documents.add(file, user=user)
     waiting = assistant.ask(f"CHOOSE about the plan {mark}7", user=user, conversation=talk)
     assert waiting.choices, "its checkpoint is to hold the turn"
+    assert assistant._turns.remembering.settle()
     return talk
 
 
@@ -212,7 +213,7 @@ def test_everything_can_be_taken_along(one: Assistant, tmp_path: Path) -> None:
     text = one.export_all(user="7")
     whole = json.loads(text)
     assert (whole["version"], whole["user"]) == (1, "7")
-    assert {m["text"] for m in whole["memories"]} == {"My bicycle is zqseven2", "My locker code is zqseven1ü."}
+    assert {m["text"] for m in whole["memories"]} == {"My bicycle is zqseven2", "I live in zqseven1ü."}
     assert [d["name"] for d in whole["documents"]] == ["zqseven.md"]
     assert [e["sql"] for e in whole["examples"]] == ["SELECT title, code FROM notes ORDER BY code"]
     (talk,) = whole["conversations"]
@@ -256,7 +257,7 @@ def _interleaved(one: Assistant, home: Path, *, users: int, turns: int, threads:
     def speak(number: int) -> None:
         user, at = str(number % users), number // users
         mark = f"zq{user}x{at}q"
-        said = (f"My locker {at} has the code {mark}", f"Please remember that box {at} opens with {mark}", f"TABLE of notes, {mark}")[at % 3]
+        said = (f"I always write {mark} on parcel {at}.", f"Please remember that box {at} opens with {mark}", f"TABLE of notes, {mark}")[at % 3]
         answer = one.ask(said, user=user, conversation=f"talk {at % 4}")
         if at % 3 == 2:
             assert answer.table is not None
@@ -265,6 +266,7 @@ def _interleaved(one: Assistant, home: Path, *, users: int, turns: int, threads:
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(speak, range(rounds * users)))
+    assert one._turns.remembering.settle()
 
     def owner(text: str) -> set[str]:
         return {a or b for a, b in re.findall(r"zq(\d+)x\d+q|zqrow(\d+)q", text)}

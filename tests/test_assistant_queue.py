@@ -116,3 +116,22 @@ def test_a_turn_may_end_in_another_thread() -> None:
     start(lambda: turn.__exit__(None, None, None)).join(10)
     with queue.turn("b"):
         assert queue.waiting == 0
+
+
+def test_who_waits_is_told_how_many_are_before() -> None:
+    queue, told = FairQueue(16), []
+
+    def call(user: str) -> None:
+        with queue.turn(user, tell=lambda before: told.append((user, before))):
+            until(lambda: len(told) >= 6)
+
+    threads = []
+    with queue.turn("a"):
+        for user, before in (("a", 0), ("b", 0), ("a", 2), ("c", 1)):  # who was never served comes first
+            count = queue.waiting
+            threads.append(start(lambda user=user: call(user)))
+            until(lambda count=count: queue.waiting == count + 1)
+            until(lambda user=user, before=before: (user, before) in told)
+    for thread in threads:
+        thread.join(10)
+    assert ("a", 1) in told  # "b" went before the first of "a"

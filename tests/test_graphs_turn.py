@@ -17,6 +17,7 @@ from graphs.chat import query_meant
 from graphs.documents import relevant
 from graphs.errors import TurnCancelled
 from graphs.graph import build
+from graphs.remember import remember
 from graphs.sql import READ_ONLY
 from graphs.turn import Bounds, Services, Turn
 from graphs.values import Event, StepFinished, StepStarted, Token
@@ -87,15 +88,19 @@ class FakeDocuments:
 class FakeMemories:
     kept: list[Memory] = field(default_factory=list)
 
-    def add(self, text: str, *, user: str, source: str | None = None, said_at: datetime | None = None) -> Memory:
-        self.kept.insert(0, Memory(f"m{len(self.kept)}", user, text, said_at or NOW, source))
+    def add(self, text: str, *, user: str, source: str | None = None, closing: Any = (), **_: Any) -> Memory:
+        self.kept = [replace(m, until=NOW) if m.id in closing else m for m in self.kept]
+        self.kept.insert(0, Memory(f"m{len(self.kept)}", user, text, NOW, source))
         return self.kept[0]
+
+    def near(self, text: str, *, user: str, k: int = 8) -> list[Memory]:
+        return [replace(m, score=0.6) for m in self.all(user=user) if not m.until][:k]
 
     def all(self, *, user: str) -> list[Memory]:
         return [m for m in self.kept if m.user == user]
 
-    def search(self, query: str, *, user: str, k: int = 5) -> list[Memory]:
-        return self.all(user=user)[:k]
+    def search(self, query: str, *, user: str, k: int = 5, past: bool = False, during: Any = None) -> list[Memory]:
+        return [m for m in self.all(user=user) if past or not m.until][:k]
 
     def forget(self, id: str, *, user: str) -> Memory:  # noqa: A002
         found = next((m for m in self.all(user=user) if m.id == id), None)
@@ -119,6 +124,9 @@ class FakeHistory:
 
     def all(self, *, user: str, query: str | None = None) -> list[Conversation]:
         return []
+
+    def said(self, start: date, end: date, *, user: str) -> list[Message]:
+        return [m for m in self.messages if m.role == "user" and start <= m.created.date() <= end]
 
 
 class NoExamples:
@@ -388,11 +396,50 @@ def test_forget_asks_which_when_several_fit() -> None:
 
 def test_facts_said_in_passing_are_kept_and_small_talk_is_not() -> None:
     bench = Bench()
-    bench.model.pick("chat", "chat").say("Hi!", "Nice.")
+    bench.model.pick("chat").say("Hi!")
     bench.ask("Good morning, how are you?")
+    assert remember("Good morning, how are you? I'll be right back.", bench.turn, ask=False)
     assert bench.memories.kept == []
-    bench.ask("My name is Ines. What a day!")
+    assert remember("My name is Ines. What a day!", bench.turn, ask=False), "the wording tells: no model is asked"
     assert [m.text for m in bench.memories.kept] == ["My name is Ines."]
+    assert not remember("I drive a green van to the market.", bench.turn, ask=False), "the wording does not tell"
+    bench.model.pick("passing", "lasting")
+    assert remember("My tea is bitter.", bench.turn, ask=True)
+    assert remember("My aunt is Greta, what is the total?", bench.turn, ask=True)
+    assert [m.text for m in bench.memories.kept] == ["My aunt is Greta", "My name is Ines."]
+
+
+def test_a_change_closes_the_older_and_a_secret_is_not_kept() -> None:
+    bench = Bench()
+    bench.model.pick("memory", "memory")
+    bench.ask("Remember that I live in Lisbon.")
+    bench.ask("Remember that I live in Porto.")
+    assert [(m.text, bool(m.until)) for m in bench.memories.kept] == [("I live in Porto.", False), ("I live in Lisbon.", True)]
+    assert 'takes the place of: "I live in Lisbon."' in bench.text
+    bench.model.pick("lasting", "over")
+    assert remember("I moved to Faro.", bench.turn, ask=True)
+    assert [m.until is None for m in bench.memories.kept] == [True, False, False]
+    assert remember("My password is zebra77.", bench.turn, ask=True)
+    assert len(bench.memories.kept) == 3
+    bench.model.pick("memory")
+    bench.ask("Remember that my password is zebra77.")
+    assert bench.memories.kept[0].text == "My password is zebra77."
+
+
+def test_what_was_said_in_a_time_is_told_from_its_turns() -> None:
+    bench = Bench()
+    said = datetime(2026, 3, 12, 9, tzinfo=UTC)
+    bench.history.messages = [
+        Message("a", "c0", "user", "We decided to paint the hall blue.", said),
+        Message("b", "c0", "user", "What did we decide?", said),
+        Message("c", "c0", "user", "We decided to sell the van.", said.replace(month=5)),
+    ]
+    bench.model.pick("memory").say("To paint the hall blue.")
+    bench.ask("What did we decide in March?")
+    told = str(bench.model.history[-1][-1].content)
+    assert "on 12 March 2026 the user said: We decided to paint the hall blue." in told
+    assert "van" not in told
+    assert "What did we decide?" not in told
 
 
 def test_off_topic_gets_a_joke_and_a_way_back_without_the_model() -> None:
@@ -481,9 +528,4 @@ def test_nothing_is_kept_of_a_private_turn() -> None:
     bench.model.pick("memory")
     bench.ask("Please remember that I live in Porto", private=True)
     assert "private" in bench.text
-    bench.model.pick("chat").say("Nice.")
-    bench.ask("I live in Porto.", private=True)
     assert bench.memories.kept == []
-    bench.model.pick("chat").say("Nice.")
-    bench.ask("I live in Porto.")
-    assert [m.text for m in bench.memories.kept] == ["I live in Porto."]

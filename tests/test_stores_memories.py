@@ -18,8 +18,10 @@ from typing import Any
 import pytest
 from chromadb.api import ClientAPI
 
+from stores.agreement import says_the_same
 from stores.errors import NotFound, StoreUnavailable
-from stores.memories import Memories, says_the_same
+from stores.links import links
+from stores.memories import Memories
 from stores.values import Embed
 from stores.vectors import open_client
 from tests import hashed
@@ -264,3 +266,42 @@ def test_what_is_old_is_forgotten(memories: Memories) -> None:
     memories.add("I had a dog.", user="8", said_at=NOON - timedelta(days=366))
     assert memories.forget_older(NOON - timedelta(days=365)) == 2
     assert [m.text for user in "78" for m in memories.all(user=user)] == ["I have a bicycle."]
+
+
+def test_what_no_longer_holds_is_closed_found_as_the_past_and_opened_again(memories: Memories) -> None:
+    old = memories.add("I live in Lisbon.", user="7", said_at=NOON)
+    new = memories.add("I moved to Porto.", user="7", said_at=NOON + timedelta(days=90), confidence=0.8, closing=[old.id])
+    assert [memory.text for memory in memories.search("where do I live, Lisbon?", user="7")] == ["I moved to Porto."]
+    (closed,) = [memory for memory in memories.search("Lisbon", user="7", past=True) if memory.until]
+    assert (closed.id, closed.text, closed.until, closed.by, closed.said_at) == (old.id, old.text, new.said_at, new.id, NOON)
+    assert [memory.confidence for memory in memories.all(user="7")] == [0.8, 1.0]
+    assert [memory.text for memory in memories.near("I moved", user="7")] == ["I moved to Porto."]
+    memories.forget(new.id, user="7")
+    assert [(memory.text, memory.until) for memory in memories.search("Lisbon", user="7")] == [("I live in Lisbon.", None)]
+    memories.restore(new)
+    assert [memory.text for memory in memories.search("Lisbon", user="7")] == ["I moved to Porto."]
+    assert memories.add("I live in Lisbon.", user="7").until is None, "said again, it holds again"
+    with pytest.raises(NotFound):
+        memories.add("I live in Graz.", user="8", closing=[new.id])
+
+
+def test_a_fuller_statement_takes_the_place_of_the_shorter(memories: Memories) -> None:
+    short = memories.add("My cat is old.", user="7")
+    full = memories.add("My cat is old and blind.", user="7", instead=short.id)
+    assert [memory.id for memory in memories.all(user="7")] == [full.id]
+
+
+def test_names_are_followed_over_two_statements(memories: Memories) -> None:
+    for text in ("My sister is Ana.", "Ana's husband is called Tom Reyes.", "Tom Reyes mends clocks.", "Ben mends nets.", "Our cottage is in Altea."):
+        memories.add(text, user="7")
+    memories.add("My sister is Zoe.", user="8")
+    assert "Tom Reyes mends clocks." in [memory.text for memory in memories.search("what is my sister's husband's trade?", user="7", k=3)]
+    assert links("Our cottage is in Altea.") == [(frozenset({"cottage"}), "Altea")]
+    assert links("My sister is ill.") == []
+
+
+def test_what_was_said_within_some_days_is_found(memories: Memories) -> None:
+    memories.add("We chose the blue paint.", user="7", said_at=NOON)
+    memories.add("We chose the oak floor.", user="7", said_at=NOON + timedelta(days=60))
+    (found,) = memories.search("what did we choose?", user="7", during=(NOON.date(), NOON.date()))
+    assert found.text == "We chose the blue paint."

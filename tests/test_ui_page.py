@@ -33,14 +33,18 @@ def chromium() -> Iterator[Any]:
     driver = shutil.which("chromedriver")
     if not program or not driver:
         pytest.skip("needs Chromium and its driver (Debian: chromium, chromium-driver)")
+    chrome = webdriver.Chrome(options=chromium_options(program), service=webdriver.ChromeService(driver))
+    yield chrome
+    chrome.quit()
+
+
+def chromium_options(program: str) -> Any:
     options = webdriver.ChromeOptions()
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,860"):
         options.add_argument(argument)
     options.binary_location = program
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield chrome
-    chrome.quit()
+    return options
 
 
 @pytest.fixture
@@ -113,11 +117,19 @@ class Page:
         box.send_keys("\ue009a\ue000", user, "\ue007")
         self.wait("!document.querySelector('#thread .question')")
 
+    def settled(self) -> None:
+        """Wait until nothing moves any more (a spinner turns for ever)."""
+        self.wait("document.getAnimations().every(a => a.playState !== 'running' || a.effect.getTiming().iterations === Infinity)")
+
     def requests(self) -> list[str]:
         entries = (json.loads(entry["message"])["message"] for entry in self.chrome.get_log("performance"))
-        return [
-            entry["params"]["request"]["url"] for entry in entries if entry["method"] == "Network.requestWillBeSent"
-        ]
+        sent = []
+        for entry in entries:
+            if entry["method"] == "Network.requestWillBeSent":
+                sent.append(entry["params"]["request"]["url"])
+            elif entry["method"] in ("Network.webSocketCreated", "Network.webTransportCreated"):
+                sent.append(entry["params"]["url"])
+        return sent
 
     def close(self) -> None:
         assert self.js("typeof window.__x") == "undefined"

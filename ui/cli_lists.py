@@ -33,7 +33,7 @@ def list_memories(
     """List a user's memories."""
     with session(ctx).assistant() as opened:
         kept = opened.memories.search(search, user=user, k=20) if search else opened.memories.all(user=user)
-    say(columns([(memory.id, f"{memory.said_at:%Y-%m-%d}", memory.text) for memory in kept], header=("id", "said", "text")))
+    say(columns([(m.id, f"{m.said_at:%Y-%m-%d}", f"{m.until:%Y-%m-%d}" if m.until else "", m.text) for m in kept], header=("id", "said", "until", "text")))
 
 
 @memories.command("add")

@@ -65,7 +65,7 @@ def documents(entries: Sequence[Document], *, shown: int = 200) -> str:
 def memories(entries: Sequence[Memory], *, forgotten: Memory | None = None, shown: int = 200) -> str:
     """What is remembered about this user, each to change or forget; what was just `forgotten` can be brought back."""
     items = "".join(
-        f'<li class="entry"><span class="entry-text wrap">{escape(entry.text)}<span class="quiet">{day(entry.said_at)}</span></span><span class="entry-actions">'
+        f'<li class="entry"><span class="entry-text wrap">{escape(entry.text)}<span class="quiet">{day(entry.said_at)}{f", until {day(entry.until)}" if entry.until else ""}</span></span><span class="entry-actions">'
         + _action("edit", entry.id, icons.EDIT, f"Change: {entry.text}", prompt="What is to be remembered", value=entry.text)
         + _action("forget", entry.id, icons.CLOSE, f"Forget: {entry.text}")
         + "</span></li>"

@@ -5,9 +5,14 @@
   const $ = (selector, within = document) => within.querySelector(selector);
   const opened = new Set();
   let stick = true;
+  let early = false;
+  let met = false;
+  let acted = null;
 
   const isRunning = () => Boolean($("#live .turn.running"));
   const box = () => $("#question textarea");
+  // Until the server has said whose conversation this is, nothing is asked: what was sent before that is sent then.
+  const known = () => Boolean($("#conversations [data-conversation]"));
 
   function fill(text) {
     const area = box();
@@ -31,7 +36,24 @@
     redrawn.failed = failed;
     window.assistantEvidence.redrawn(element);
     const kept = $("[data-conversation]", element);
-    if (kept) sessionStorage.setItem("assistant", JSON.stringify({ ...kept.dataset }));
+    if (kept) {
+      sessionStorage.setItem("assistant", JSON.stringify({ ...kept.dataset }));
+      // What the address or the user asked for meanwhile.
+      if (!met && location.hash) $(`#open-${CSS.escape(location.hash.slice(1))}`)?.click();
+      met = true;
+      if (early) setTimeout(() => $("#send").click());
+      early = false;
+    }
+    refocus(element);
+  }
+
+  // What a button did may have taken it away: the keyboard goes on at what undoes it, or at what stands in its place.
+  function refocus(element) {
+    if (acted?.element !== element || document.activeElement !== document.body) return;
+    const entries = element.querySelectorAll(".entry");
+    const place = $(".undo", element) || entries[Math.max(0, Math.min(acted.at, entries.length - 1))];
+    (place ? $("button", place) : $("#new"))?.focus();
+    acted = null;
   }
 
   async function copy(button) {
@@ -99,7 +121,7 @@
     });
   }
 
-  async function act(button, trigger) {
+  async function act(element, button, trigger) {
     if (window.assistantEvidence.act(button, trigger)) return;
     const { act: name, id, score, ...data } = button.dataset;
     const value = await askFirst(data);
@@ -108,6 +130,7 @@
       drawer(false);
       close();
     }
+    acted = { element, at: [...element.querySelectorAll(".entry")].indexOf(button.closest(".entry")) };
     trigger("act", { act: name, id, score, value });
   }
 
@@ -121,6 +144,7 @@
   }
 
   function drawer(open) {
+    if (!open && $("#side")?.contains(document.activeElement) && document.body.classList.contains("side-open")) $("#menu")?.focus();
     document.body.classList.toggle("side-open", open);
     $("#menu")?.setAttribute("aria-expanded", String(open));
   }
@@ -156,9 +180,10 @@
       else if (isRunning()) $("#stop")?.click();
     }
     if (event.key === "Enter" && !event.shiftKey && event.target === box()) {
-      if (event.isComposing || isRunning()) event.stopImmediatePropagation();
-      if (isRunning()) event.preventDefault();
-      else stick = true;
+      if (event.isComposing || isRunning() || !known()) event.stopImmediatePropagation();
+      if (isRunning() || !known()) event.preventDefault();
+      if (!known() && box().value.trim() && !event.isComposing) early = true;
+      stick ||= !isRunning();
     }
   }
 
@@ -183,6 +208,11 @@
         if (event.target.closest("#menu")) drawer(!document.body.classList.contains("side-open"));
       });
       document.addEventListener("keydown", keys, true);
+      document.addEventListener("click", (event) => {
+        if (known() || !event.target.closest("#send")) return;
+        event.stopImmediatePropagation();
+        early = true;
+      }, true);
       document.addEventListener("dragover", (event) => event.preventDefault());
       document.addEventListener("drop", dropped);
       document.addEventListener("click", (event) => {
@@ -199,13 +229,12 @@
         clearInterval(found);
         $("#side").setAttribute("role", "navigation");
         $("#side").setAttribute("aria-label", "Conversations, documents and memories");
-        $("#main").setAttribute("role", "main");
+        $("main")?.setAttribute("role", "presentation"); // Gradio's holds the side bar as well
+        for (const main of document.querySelectorAll("#main, .view")) main.setAttribute("role", "main"); // one is shown at a time
         $("#thread").setAttribute("role", "log");
         $("#live").setAttribute("aria-live", "polite");
         box()?.setAttribute("aria-label", "Your question");
         window.addEventListener("hashchange", view);
-        // What a view shows is fetched by its button.
-        if (location.hash) $(`#open-${CSS.escape(location.hash.slice(1))}`)?.click();
         view();
         new MutationObserver(follow).observe(scroller, { childList: true, subtree: true, characterData: true });
         scroller.addEventListener("wheel", (event) => { if (event.deltaY < 0) stick = false; }, { passive: true });
@@ -218,7 +247,7 @@
         const button = event.target.closest("button[data-ask], button[data-act], button[data-copy], button[data-cite]");
         if (!button || button.disabled) return;
         if ("ask" in button.dataset) ask(button, trigger);
-        else if ("act" in button.dataset) act(button, trigger);
+        else if ("act" in button.dataset) act(element, button, trigger);
         else if ("copy" in button.dataset) copy(button);
         else showSource(button);
       });

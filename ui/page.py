@@ -28,7 +28,7 @@ KEPT = "() => [sessionStorage.getItem('assistant') || '']"
 """What the tab kept over a reload: its user and its conversation."""
 
 TOP = (
-    '<div class="top"><button type="button" class="icon-button" id="menu" aria-label="Menu" aria-expanded="false" aria-controls="side">'
+    '<div class="top" role="banner"><button type="button" class="icon-button" id="menu" aria-label="Menu" aria-expanded="false" aria-controls="side">'
     f"{icons.MENU}</button><h1>{icons.MARK}{TITLE}</h1></div>"
 )
 

@@ -44,8 +44,10 @@ class Progress:
     def after(self, event: Event, now: float) -> Progress:
         """The turn after one more event, at the time `now`."""
         match event:
-            case StepStarted(name):
-                return replace(self, steps=(*self.steps, Step(name, now)))
+            case StepStarted(name, detail):
+                if detail and self.current and self.current == self.steps[-1] and self.current.name == name:  # more is known of it
+                    return replace(self, steps=(*self.steps[:-1], replace(self.steps[-1], detail=detail)))
+                return replace(self, steps=(*self.steps, Step(name, now, detail=detail)))
             case StepFinished(name, seconds, detail):
                 return replace(self, steps=_finished(self.steps, Step(name, now - seconds, seconds, detail)))
             case Token(text):

@@ -12,6 +12,7 @@ from ui.evidence import cost, evidence, judgement
 from ui.progress import Progress, Step
 
 STEP_NAMES = {
+    "waiting": "Waiting for the model",
     "recall": "Recalling",
     "relevance": "Deciding where to look",
     "sql": "Querying the database",
@@ -77,7 +78,7 @@ def _broken(words: str, what: str, asked: Message | None, last: bool) -> str:
 def question(text: str, key: str | None = None, versions: Sequence[str] = ()) -> str:
     """A question as its user wrote it, with what can be done with it: see `controls.of_question`."""
     return (
-        f'<div class="question" aria-label="You asked" data-message="{escape(key or "")}"><p>{escape(text)}</p>'
+        f'<div class="question" data-message="{escape(key or "")}"><p role="heading" aria-level="2">{escape(text)}</p>'
         f"{controls.of_question(key, versions)}</div>"
     )
 
@@ -134,7 +135,7 @@ def choices(answer: Answer, *, choosable: bool) -> str:
 def running(progress: Progress, now: float) -> str:
     """The quiet line of a turn under way: the step that runs and its seconds; the steps before it fold out."""
     step = progress.current
-    label = step_name(step.name) if step else "Starting"
+    label = " · ".join(filter(None, (step_name(step.name), step.detail))) if step else "Starting"
     since = step.started if step else progress.started
     line = f'<span class="spinner" aria-hidden="true"></span><span role="status">{escape(label)}</span><span class="quiet seconds" aria-hidden="true">{max(0.0, now - since):.0f} s</span>'
     done = [step for step in progress.steps if step.seconds is not None]

@@ -6,7 +6,7 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from assistant.errors import ModelBusy
@@ -33,9 +33,12 @@ class FairQueue:
         self._turns = itertools.count(1)
 
     @contextmanager
-    def turn(self, user: str = "local", cancelled: Cancelled | None = None) -> Iterator[None]:
-        """Wait for the model and hold it. Raises `ModelBusy`, or `TurnCancelled` when `cancelled` is set while waiting."""
-        self._wait(user, cancelled)
+    def turn(self, user: str = "local", cancelled: Cancelled | None = None, tell: Callable[[int], None] | None = None) -> Iterator[None]:
+        """Wait for the model and hold it; while waiting, `tell` how many are before this one, whenever that changes.
+
+        Raises `ModelBusy`, or `TurnCancelled` when `cancelled` is set while waiting.
+        """
+        self._wait(user, cancelled, tell)
         try:
             yield
         finally:
@@ -54,7 +57,7 @@ class FairQueue:
         with self._lock:
             return 0.0 if self._free < self._at_once else time.monotonic() - self._idle_since
 
-    def _wait(self, user: str, cancelled: Cancelled | None) -> None:
+    def _wait(self, user: str, cancelled: Cancelled | None, tell: Callable[[int], None] | None) -> None:
         with self._lock:
             if self._free:
                 self._free -= 1
@@ -64,10 +67,24 @@ class FairQueue:
                 raise ModelBusy(f"The model is busy: {self._count()} calls are waiting for it already. Try again in a moment.")
             ready = threading.Event()
             self._waiting.setdefault(user, deque()).append(ready)
-        while not ready.wait(_POLL_SECONDS if cancelled is not None else None):
+        told = None
+        while not ready.wait(_POLL_SECONDS if cancelled is not None or tell else None):
+            if tell and (before := self._before(user, ready)) != told:
+                told = before
+                tell(before)
             if cancelled is not None and cancelled.is_set():
                 self._leave(user, ready)
                 raise TurnCancelled("The reader went away while the call was waiting for the model.")
+
+    def _before(self, user: str, ready: threading.Event) -> int:
+        """How many are served earlier, as things stand: users in turn, one call of each at a time."""
+        with self._lock:
+            if ready.is_set():
+                return 0
+            rounds = self._waiting[user].index(ready)
+            users = sorted(self._waiting, key=lambda name: self._served.get(name, 0))
+            mine = users.index(user)
+            return rounds + sum(min(len(self._waiting[other]), rounds + (at < mine)) for at, other in enumerate(users) if at != mine)
 
     def _leave(self, user: str, ready: threading.Event) -> None:
         with self._lock:
