@@ -21,7 +21,7 @@ from assistant.stream import Options, Stream
 from graphs.errors import TurnCancelled
 from graphs.values import Answer, Done, Event
 from stores.errors import AssistantError
-from stores.values import Example, Feedback, IngestProgress
+from stores.values import Example, Feedback, IngestProgress, Table
 
 if TYPE_CHECKING:
     from assistant.data import Data
@@ -142,7 +142,11 @@ class Assistant:
 
     def explain(self, sql: str) -> str:
         """What a query does, in plain words and without the model. Raises `QueryRejected`, `DatabaseUnavailable`."""
-        return self._turns.explain(sql)
+        return self._turns.database().explain(sql)
+
+    def query(self, sql: str, *, user: str = "local") -> Table:
+        """The rows of the user's own SQL, with the model's guard, scopes and limits. Raises `QueryRejected`, `QueryTimeout`, `DatabaseUnavailable`."""
+        return self._turns.database().run(sql, user=user)
 
     # What is kept
 
@@ -189,7 +193,7 @@ class Assistant:
 
     @property
     def data(self) -> Data:
-        """The database: `schema`, `rows`, `query`, `note`."""
+        """The database: `schema`, `rows`, `note`."""
         from assistant.data import Data
 
         return Data(self._parts)

@@ -30,13 +30,6 @@ class Data:
             raise NotFound(f"There is no table {table!r}. Look at the list of tables.")
         return database.run(f"SELECT * FROM {quote(info.name, database.dialect)}", user=user)
 
-    def query(self, sql: str, *, user: str) -> Table:
-        """The rows of a query, under the same guard, scopes and bounds as a query that the model wrote.
-
-        Raises `QueryRejected`, `QueryFailed`, `QueryTimeout`.
-        """
-        return self._database.run(sql, user=user)
-
     def note(self, table: str, column: str | None, text: str) -> None:
         """Keep a note on a table or a column, in place of the database's own comment; an empty text takes it away."""
         self._database.note(table, column, text)

@@ -55,6 +55,10 @@ class Conversations:
         place.history.restore(id, message_id, user=user)
         place.end_turn(user, id)  # what waited for a reply did so in the other version
 
+    def message(self, id: str, *, user: str = "local") -> Message:  # noqa: A002
+        """One kept message, the source of a memory for one. Raises `NotFound`."""
+        return self._turns.kept.history.message(id, user=user)
+
     def rename(self, id: str, title: str, *, user: str = "local") -> None:  # noqa: A002
         """Give a conversation another title. Raises `NotFound`."""
         self._turns.place(id, user).history.rename(id, title, user=user)

@@ -32,6 +32,7 @@ from graphs.sql import SCHEMA_TABLES
 from graphs.state import State
 from graphs.turn import Bounds, Services, Turn
 from graphs.values import Answer, Done, Event, StepFinished, StepStarted
+from stores.database import Database
 from stores.errors import AssistantError, DatabaseUnavailable, NotFound
 from stores.values import Message
 
@@ -189,11 +190,11 @@ class Turns:
         place.end_turn(turn.user, turn.conversation)
         return self._made(turn, state)
 
-    def explain(self, sql: str) -> str:
-        """What a query of the workspace's database does. Raises `QueryRejected`, `DatabaseUnavailable`."""
+    def database(self) -> Database:
+        """The workspace's database. Raises `DatabaseUnavailable` where there is none."""
         if self._parts.database is None:
-            raise DatabaseUnavailable("There is no database whose queries could be explained. Set database.url.")
-        return self._parts.database.explain(sql)
+            raise DatabaseUnavailable("There is no database to ask. Set database.url.")
+        return self._parts.database
 
     def _made(self, turn: Turn, state: State, choices: tuple[str, ...] = ()) -> Answer:
         database, sql = self._parts.database, state["sql"]

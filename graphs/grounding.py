@@ -147,7 +147,7 @@ def stands_on_rows(sentence: str, table: Table, question: str) -> bool:
 
 def cite(citations: list[Citation], passage: Passage, words_quoted: str) -> int:
     """The number of a citation in the answer, added where it is new."""
-    new = Citation(passage.document, passage.location, words_quoted, passage.score, bool(passage.orders))
+    new = Citation(passage.document, passage.location, words_quoted, passage.score, bool(passage.orders), passage.id)
     if new not in citations:
         citations.append(new)
     return citations.index(new) + 1

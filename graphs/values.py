@@ -15,7 +15,7 @@ ROUTES: tuple[Route, ...] = ("sql", "documents", "both", "memory", "chat", "off_
 class Citation:
     """Where a claim stands. `location`: page, heading or row; `quote`: the passage's own words.
 
-    `gives_orders`: the passage addresses the assistant; that part was not read to the model.
+    `gives_orders`: the passage addresses the assistant; that part was not read to the model. `passage` is the passage's id, see `documents.around`.
     """
 
     document: str
@@ -23,6 +23,7 @@ class Citation:
     quote: str
     score: float = 0.0
     gives_orders: bool = False
+    passage: str | None = None
 
 
 @dataclass(frozen=True)

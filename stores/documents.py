@@ -187,9 +187,9 @@ class Documents:
         best = without_repeats((chunks[key] for key in ranked(scores)), lambda chunk: chunk.text)[:k]
         return [chunk.passage(score=scores[chunk.id], similarity=similarity[chunk.id]) for chunk in best]
 
-    def neighbours(self, passage_id: str, *, user: str = "local") -> list[Passage]:
-        """The passages before and after one in its document."""
-        return passages.neighbours(self._registry, passage_id, user=user)
+    def around(self, passage_id: str, *, user: str = "local") -> list[Passage]:
+        """A passage between the one before and the one after it in its document; none where the user may not see it."""
+        return passages.around(self._registry, passage_id, user=user)
 
     def contents(self, id: str, *, user: str = "local") -> list[Passage]:  # noqa: A002 (the public name)
         """All passages of a document in their order; none where there is no such document for that user."""

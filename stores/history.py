@@ -109,6 +109,12 @@ class History(HistoryFile):
         with self._write() as db:
             move_head(db, newest_end(db, asked(db, message, conversation, user).id, conversation, user), conversation, user)
 
+    def message(self, id: str, *, user: str) -> Message:  # noqa: A002
+        """One message of this user's, a question or an answer."""
+        if found := self._messages(user, "m.id = ?", (id,)):
+            return found[0]
+        raise NotFound("What was said there is gone: its conversation was deleted.")
+
     def answer(self, answer_id: str, *, user: str) -> Message:
         """One answer of this user's."""
         found = self._messages(user, "m.id = ? AND m.role = 'assistant'", (answer_id,))
@@ -205,13 +211,14 @@ class History(HistoryFile):
         return as_json(head, messages, [message for message in everything if message.id not in shown])
 
     def add_feedback(self, feedback: Feedback) -> None:
-        """Keep what a user said of an answer; a later word replaces an earlier one."""
+        """Keep what a user said of an answer; a later word replaces an earlier one, the reason only where it gives one or judges otherwise."""
+        f = feedback
+        said = "comment = CASE score WHEN excluded.score THEN coalesce(excluded.comment, comment) ELSE excluded.comment END"
+        then = f"{said}, score = excluded.score, corrected_sql = excluded.corrected_sql, created = excluded.created"
+        values = (f.answer_id, f.user, f.score, f.comment, f.corrected_sql, f.created.isoformat())
         with self._write() as db:
-            self.answer(feedback.answer_id, user=feedback.user)
-            db.execute(
-                "INSERT OR REPLACE INTO feedback VALUES (?, ?, ?, ?, ?, ?)",
-                (feedback.answer_id, feedback.user, feedback.score, feedback.comment, feedback.corrected_sql, feedback.created.isoformat()),
-            )
+            self.answer(f.answer_id, user=f.user)
+            db.execute(f"INSERT INTO feedback VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (answer) DO UPDATE SET {then}", values)
 
     def feedback(self, answer_id: str, *, user: str) -> Feedback | None:
         """What the user said of an answer; None where nothing."""

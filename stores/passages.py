@@ -63,17 +63,18 @@ def chunks_by_id(registry: Registry, ids: Sequence[str], *, user: str) -> Mappin
     return found
 
 
-def neighbours(registry: Registry, passage_id: str, *, user: str) -> list[Passage]:
-    """The passages before and after one in its document."""
-    rows = registry.rows(f"SELECT {_COLUMNS} FROM {_JOINED} WHERE {_VISIBLE} AND chunks.id = ?", (user, passage_id))
-    if not rows:
-        return []
-    chunk = _chunk(rows[0])
-    around = registry.rows(
-        f"SELECT {_COLUMNS} FROM {_JOINED} WHERE {_VISIBLE} AND chunks.document = ? AND chunks.position IN (?, ?) ORDER BY chunks.position",
-        (user, chunk.document_id, chunk.position - 1, chunk.position + 1),
-    )
-    return [_chunk(row).passage() for row in around]
+def around(registry: Registry, passage_id: str, *, user: str) -> list[Passage]:
+    """A passage between the one before and the one after it in its document; none where the user may not see it."""
+    of = f"SELECT chunks.document, chunks.position FROM {_JOINED} WHERE {_VISIBLE} AND chunks.id = ?"
+    found = [
+        row
+        for document, position in registry.rows(of, (user, passage_id))
+        for row in registry.rows(
+            f"SELECT {_COLUMNS} FROM {_JOINED} WHERE {_VISIBLE} AND chunks.document = ? AND chunks.position BETWEEN ? AND ? ORDER BY chunks.position",
+            (user, document, position - 1, position + 1),
+        )
+    ]
+    return [_chunk(row).passage() for row in found]
 
 
 def documents(registry: Registry, *, user: str) -> list[Document]:

@@ -28,6 +28,8 @@ from assistant import (
     Message,
     ModelOffer,
     NotFound,
+    Passage,
+    QueryRejected,
     Refusal,
     Route,
     Schema,
@@ -72,6 +74,8 @@ class StandIn:
     settings: Settings = field(default_factory=lambda: Settings(sample=False))
     closed: threading.Event = field(default_factory=threading.Event)
     judged: list[tuple[str, str, int]] = field(default_factory=list)
+    reasons: list[tuple[str | None, str | None]] = field(default_factory=list)
+    queried: list[tuple[str, str]] = field(default_factory=list)
 
     private: list[bool] = field(default_factory=list)
     erased: list[str] = field(default_factory=list)
@@ -101,8 +105,25 @@ class StandIn:
     def feedback(
         self, answer_id: str, *, user: str, score: int, comment: str | None = None, corrected_sql: str | None = None
     ) -> None:
+        if corrected_sql:
+            self._checked(corrected_sql)
         self.judged.append((answer_id, user, score))
+        self.reasons.append((comment, corrected_sql))
         self.conversations.judge(answer_id, score)
+
+    def query(self, sql: str, *, user: str = "local") -> Table:
+        self._checked(sql)
+        self.queried.append((sql, user))
+        if "attack" in sql:
+            return Table((ATTACK, "n"), ((ATTACK, 1), (ATTACK, 2)))
+        return Table(("city", "n"), (("London", 4), ("Paris", 11), ("Rome", 9)))
+
+    def explain(self, sql: str) -> str:
+        return f"Looks at `{sql}`."
+
+    def _checked(self, sql: str) -> None:
+        if "DROP" in sql.upper():
+            raise QueryRejected("Only one statement that reads may run; this one is DROP. <b>&</b>")
 
     def export_all(self, *, user: str) -> str:
         return json.dumps({"version": 1, "user": user})
@@ -156,10 +177,10 @@ class StandIn:
             return Answer(f"a{next(self._ids)}", text, route, conversation, **more)
 
         if "attack" in question:
-            memory = Memory("m9", user, ATTACK, NOW)
+            memory = Memory("m9", user, ATTACK, NOW, ATTACK)
             return make(
                 f"{ATTACK} ![x](http://example.invalid/x.png) [go](javascript:window.__x=1) [1]", "both", sql=f"SELECT '{ATTACK}'", grounded=True,
-                table=Table((ATTACK, "n"), ((ATTACK, 1),)), citations=(Citation(ATTACK, ATTACK, ATTACK),), memories=(memory,), choices=(ATTACK,),
+                table=Table((ATTACK, "n"), ((ATTACK, 1),)), citations=(Citation(ATTACK, ATTACK, ATTACK, 0.5, passage=ATTACK),), memories=(memory,), choices=(ATTACK,),
             )  # fmt: skip
         if "ordered" in question or "orders" in question:
             rows = tuple((name, city, orders, spent) for name, city, orders, spent in _CUSTOMERS)
@@ -168,6 +189,9 @@ class StandIn:
                 "sql", sql=SQL, grounded=True, table=Table(("name", "city", "orders", "spent"), rows, truncated=True),
                 explanation="Looks at customers together with their orders. For each name, adds up `o.total`.",
             )  # fmt: skip
+        if "of each" in question:
+            many = tuple((f"part {n}", None if n == 7 else (n * 37) % 100, f"2025-01-{n:02}") for n in range(1, 31))
+            return make("I found 30.", "sql", sql="SELECT part, stock, seen FROM parts", grounded=True, table=Table(("part", "stock", "seen"), many))
         if "months" in question:
             months = tuple((f"2025-{month:02}", 100 + month * month) for month in range(1, 13))
             return make("I found 12.", "sql", sql="SELECT month, n FROM months", grounded=True, table=Table(("month", ATTACK), months))
@@ -176,9 +200,9 @@ class StandIn:
                 "Unused parts can be returned within **30 days** with the receipt [1]. Opened consumables are not refunded, but a faulty one is replaced [2].\n\n"
                 "- Bring the part and the receipt\n- Refunds go back to the card that paid",
                 "documents", grounded=True, citations=(
-                    Citation("handbook.md", "Returns and refunds", "Unused parts may be returned within 30 days of purchase, with the receipt, for a full refund.", 0.91),
-                    Citation("workshop-guide.pdf", "page 12", "Opened consumables (tubes of grease, patches) are not refunded; where faulty, they are replaced free of charge.", 0.78),
-                ), memories=(Memory("m1", user, "I always pay by card", NOW),),
+                    Citation("handbook.md", "Returns and refunds", "Unused parts may be returned within 30 days of purchase, with the receipt, for a full refund.", 0.91, passage="d1:4"),
+                    Citation("workshop-guide.pdf", "page 12", "Opened consumables (tubes of grease, patches) are not refunded; where faulty, they are replaced free of charge.", 0.78, passage="d2:11"),
+                ), memories=(Memory("m1", user, "I always pay by card", NOW, self.conversations.first(user)),),
             )  # fmt: skip
         if "choose" in question:
             return make(
@@ -212,6 +236,17 @@ class StandInConversations:
             messages[:] = [
                 replace(m, score=1 if score == 1 else -1) if m.answer and answer_id in m.answer else m for m in messages
             ]
+
+    def first(self, user: str) -> str | None:
+        """The first thing that a user said."""
+        return next((said[0].id for kept, said in self._kept.values() if kept.user == user), None)
+
+    def message(self, id: str, *, user: str = "local") -> Message:  # noqa: A002
+        for kept, said in self._kept.values():
+            for message in said:
+                if (message.id, kept.user) == (id, user):
+                    return message
+        raise NotFound("What was said there is gone: its conversation was deleted.")
 
     def all(self, *, user: str = "local", query: str | None = None) -> list[Conversation]:
         return [c for c, said in self._kept.values() if c.user == user and any((query or "") in m.text for m in said)]
@@ -332,6 +367,20 @@ class StandInDocuments:
 
     def all(self, *, user: str = "local") -> list[Document]:
         return [document for document in self._kept if document.user in (None, user)]
+
+    def around(self, passage_id: str, *, user: str = "local") -> list[Passage]:
+        texts = {
+            "d1:4": "Keep the receipt.\n\nUnused parts may be returned within\n30 days of purchase, with the receipt, for a full refund. Ask at the counter.",
+            "d2:11": "Opened consumables (tubes of grease, patches) are not refunded; where faulty, they are replaced free of charge.",
+            ATTACK: f"before {ATTACK} after",
+        }
+        if passage_id not in texts:
+            return []
+        key = passage_id.split(":")[0]
+        document = next((d for d in self._kept if d.id == key), None)
+        name, location = (document.name, "page 12") if document else (ATTACK, "page 1")
+        before = Passage("before", name, key, "page 11", f"What stood before. {ATTACK}")
+        return [before, Passage(passage_id, name, key, location, texts[passage_id])]
 
     def remove(self, id: str, *, user: str | None = None) -> None:  # noqa: A002
         self._kept = [document for document in self._kept if document.id != id]

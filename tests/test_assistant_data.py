@@ -78,10 +78,10 @@ def test_rows_and_queries_keep_to_the_scopes(tmp_path: Path) -> None:
     database = {"url": shop(tmp_path / "shop.db"), "scopes": {"orders": "customer = :user"}}
     with Assistant(Settings(home=tmp_path / "home", sample=False, database=database)) as assistant:
         assert [row[0] for row in assistant.data.rows("orders", user="1").rows] == [1]
-        assert assistant.data.query("SELECT COUNT(*) FROM orders", user="0").rows == ((2,),)
+        assert assistant.query("SELECT COUNT(*) FROM orders", user="0").rows == ((2,),)
         for sql in ("DELETE FROM orders", "SELECT 1; DROP TABLE orders"):
             with pytest.raises(QueryRejected):
-                assistant.data.query(sql, user="1")
+                assistant.query(sql, user="1")
         with pytest.raises(NotFound):
             assistant.data.rows("orders; DROP TABLE orders", user="1")
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from graphs.grounding import numbers, sentences, split, stands_on_rows, support, words
+from graphs.grounding import cite, numbers, sentences, split, stands_on_rows, support, words
+from graphs.values import Citation
 from stores.values import Passage, Table
 
 WARRANTY = Passage(
@@ -49,6 +50,12 @@ def test_a_sentence_is_carried_by_its_passage_and_quotes_it() -> None:
     assert found is not None
     assert found.passage == 1
     assert found.quote == "Every repair carries a warranty of 24 months."
+
+
+def test_a_citation_names_its_passage_and_counts_once() -> None:
+    citations: list[Citation] = []
+    assert [cite(citations, passage, "words") for passage in (WARRANTY, PRICES, WARRANTY)] == [1, 2, 1]
+    assert [citation.passage for citation in citations] == ["1", "2"]
 
 
 @pytest.mark.parametrize(

@@ -222,7 +222,8 @@ def test_a_users_documents_are_seen_by_that_user_alone(index: Index, tmp_path: P
     theirs = next(d for d in index.documents.all(user="7") if d.user == "7")
     with pytest.raises(NotFound):
         index.documents.remove(theirs.id, user="8")
-    assert index.documents.neighbours(f"{theirs.id}:0", user="8") == []
+    assert index.documents.around(f"{theirs.id}:0", user="8") == []
+    assert index.documents.around(f"{theirs.id}:0", user="8") == []
     with pytest.raises(ValueError, match="name"):
         index.documents.add(tmp_path / "7.txt", user=" ")
 
@@ -267,9 +268,10 @@ def test_neighbours_and_outline(index: Index, tmp_path: Path) -> None:
     path.write_text("\n\n".join(f"# Chapter {n}\n\n" + f"Words of chapter {n}. " * 40 for n in range(4)), "utf-8")
     index.documents.add(path)
     second = next(p for p in index.documents.search("chapter 1", k=10) if p.id.endswith(":1"))
-    before, after = index.documents.neighbours(second.id)
+    before, _, after = index.documents.around(second.id)
     assert (before.id[-2:], after.id[-2:]) == (":0", ":2")
-    assert index.documents.neighbours("no such passage") == []
+    assert [p.id for p in index.documents.around(second.id)] == [before.id, second.id, after.id]
+    assert index.documents.around("no such passage") == []
     assert index.documents.outline(headings=2) == ["book.md: Chapter 0, Chapter 1"]
 
 

@@ -211,10 +211,14 @@ def test_feedback_is_kept_and_replaced(history: History) -> None:
     first = Feedback(answer, "ada", -1, "wrong", "SELECT 2", datetime.now(UTC))
     history.add_feedback(first)
     assert history.feedback(answer, user="ada") == first
+    history.add_feedback(Feedback(answer, "ada", -1, None, "SELECT 3", datetime.now(UTC)))
+    corrected = history.feedback(answer, user="ada")
+    assert corrected is not None
+    assert (corrected.comment, corrected.corrected_sql) == ("wrong", "SELECT 3")  # a later correction keeps the reason
     history.add_feedback(Feedback(answer, "ada", 1, None, None, datetime.now(UTC)))
     found = history.feedback(answer, user="ada")
     assert found is not None
-    assert found.score == 1
+    assert (found.score, found.comment) == (1, None)  # another judgement does not
     assert [message.score for message in history.messages("c", user="ada")] == [None, 1]
 
 

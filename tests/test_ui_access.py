@@ -68,7 +68,7 @@ OUTSIDE = """[...document.querySelectorAll('body *')].filter(e => {
 SMALL = """[...document.querySelectorAll('button, a[href], summary, input:not([type=file]), textarea')].filter(e => {
   const box = e.getBoundingClientRect();
   return e.checkVisibility({visibilityProperty: true, opacityProperty: true}) && box.width && Math.min(box.width, box.height) < arguments[0]
-    && !e.matches('.mark, [type=checkbox], #who input');
+    && !e.matches('.mark, [type=checkbox], [type=radio], #who input');
 }).map(e => e.outerHTML.slice(0, 120))"""
 """What is too small to hit: a mark within a line of text has a wider target than what is drawn, a box its label, an input its frame."""
 

@@ -8,9 +8,10 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from assistant import Answer, Table
-from ui.chart import Chart, chart
+from ui.chart import Chart, chart, charts
 from ui.drawing import CHARACTER, WIDTH, described, figure, number
-from ui.evidence import drawn, evidence
+from ui.evidence import evidence
+from ui.rows import drawn
 
 MONTHS = tuple((f"2025-{month:02}", month * 1000.5) for month in range(1, 13))
 CITIES = (("Porto", 12), ("Ghent", -3), ("Lyon", 7.25))
@@ -78,8 +79,34 @@ def test_other_rows_get_none(columns: str, rows: list[tuple[object, ...]]) -> No
     assert made(columns, *rows) is None
 
 
+@pytest.mark.parametrize(
+    ("columns", "rows", "kinds"),
+    [
+        ("month,total", MONTHS, ["line", "bars"]),
+        ("month,a,b", [(month, total, total * 2) for month, total in MONTHS], ["line"]),
+        ("day,n", [(f"2025-{1 + at // 28:02}-{1 + at % 28:02}", at) for at in range(40)], ["line"]),  # too many for bars
+        ("city,n", CITIES, ["bars"]),  # a line between cities would say that there is something between them
+        ("price,stock", POINTS, ["scatter", "line", "bars"]),
+        ("price,stock", [*POINTS, (3.0, 9.0)], ["scatter"]),  # two values at one place
+        ("title,city", [("a", "b"), ("c", "d")], []),
+    ],
+)
+def test_the_other_kinds_that_the_same_rows_allow(columns: str, rows: list[tuple[object, ...]], kinds: list[str]) -> None:
+    found = charts(Table(tuple(columns.split(",")), tuple(rows)))  # type: ignore[arg-type]
+    assert [chart.kind for chart in found] == kinds
+    for each in found:
+        ElementTree.fromstring(figure(each))
+
+
+def test_a_line_through_points_goes_from_left_to_right() -> None:
+    points = tuple(reversed(POINTS))
+    _, line, bars = charts(Table(("price", "stock"), points))
+    assert (line.places, line.series[0]) == tuple(zip(*POINTS, strict=True))
+    assert bars.labels == tuple(map(str, range(8)))
+
+
 def test_rows_that_are_not_all_there_get_no_chart_and_it_says_so() -> None:
-    assert drawn(Table(("month", "total"), MONTHS)).startswith('<figure class="chart">')
+    assert '<figure class="chart">' in drawn(Table(("month", "total"), MONTHS))
     assert drawn(Table(("month", "total"), MONTHS, truncated=True)) == '<p class="quiet chart-none">No chart: there are more rows than these.</p>'
     assert drawn(Table(("a", "b", "c"), (("x", "y", "z"),) * 3, truncated=True)) == ""
 

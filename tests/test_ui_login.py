@@ -12,9 +12,9 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 from argon2 import PasswordHasher
 
-from assistant import AssistantError, NotFound, Settings, StoreUnavailable
+from assistant import AssistantError, Document, NotFound, Settings, StoreUnavailable
 from assistant.accounts import FILE, TRIES, WITHIN, Accounts, TooManyTries
-from tests.stand_in_assistant import StandIn
+from tests.stand_in_assistant import NOW, StandIn
 from tests.test_ui_page import Page, chromium
 from ui.login import IDLE, LONGEST, Login
 from ui.server import Running, serve
@@ -124,6 +124,18 @@ def test_a_tab_belongs_to_who_opened_it(running: Running) -> None:
     assert ask(running.url, "/gradio_api/queue/data?session_hash=tab1", cookie=bob)[0] == 403
     assert ask(running.url, "/gradio_api/heartbeat/tab1", cookie=bob)[0] == 403
     assert ask(running.url, "/gradio_api/reset", method="POST", body=join, cookie=bob)[0] == 403
+
+
+def test_a_link_to_a_document_is_of_no_use_to_another(running: Running, tmp_path: Path) -> None:
+    kept = tmp_path / "ada.txt"
+    kept.write_text("Ada's own", encoding="utf-8")
+    links = next(route.endpoint.__self__ for route in running._server.config.app.routes if getattr(route, "name", "") == "_open")  # type: ignore[union-attr]
+    links._assistant.documents._kept = [Document("d1", kept.name, str(kept), None, 1, NOW)]
+    path = "/" + links.link("d1", user="7").partition('href="')[2].partition('"')[0]
+    ada, bob = (sign_in(running.url, name)[2].split(";")[0] for name in ("ada", "bob"))
+    assert ask(running.url, path)[0] == 401
+    assert ask(running.url, path, cookie=ada)[:2] == (200, "Ada's own")
+    assert ask(running.url, path, cookie=bob)[0] == 404
 
 
 def test_an_account_that_is_removed_is_signed_out(running: Running, accounts: Accounts) -> None:

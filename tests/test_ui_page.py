@@ -488,7 +488,7 @@ def test_every_control_has_a_name(page: Page) -> None:
     page.wait("document.querySelector('#documents .entry')")
     unnamed = page.js(
         "[...document.querySelectorAll('button, a[href], input:not([type=file]), textarea, select')].filter(e => e.offsetParent && "
-        "!(e.ariaLabel || e.innerText.trim() || (e.labels && [...e.labels].some(l => l.innerText.trim())))).map(e => e.outerHTML)"
+        "!(e.ariaLabel || e.textContent.trim() || (e.labels && [...e.labels].some(l => l.textContent.trim())))).map(e => e.outerHTML)"
     )
     assert unnamed == []
 

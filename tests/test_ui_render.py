@@ -20,6 +20,7 @@ from assistant import (
     IngestReport,
     Memory,
     Message,
+    Passage,
     Refusal,
     State,
     StepFinished,
@@ -29,7 +30,7 @@ from assistant import (
     Usage,
 )
 from tests.stand_in_assistant import ATTACK, NOW
-from ui import evidence, lists, markdown, render
+from ui import evidence, lists, markdown, render, rows
 from ui.progress import Progress
 from ui.session import Session, remembered
 
@@ -49,7 +50,7 @@ PAYLOADS = (
 )
 MADE_TAGS = set(
     "p br ul ol li h2 h3 h4 h5 h6 pre code strong em blockquote table thead tbody tr th td div span section article details summary "
-    "button footer a svg path rect progress".split()
+    "button footer a svg path rect progress fieldset legend label input form textarea mark".split()
 )
 
 
@@ -93,8 +94,8 @@ def answer(text: str = "Yes.", **more: object) -> Answer:
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_no_text_from_outside_becomes_markup(payload: str) -> None:
     hostile = answer(
-        payload, id=payload, sql=payload, table=Table((payload,), ((payload,), (None,))), citations=(Citation(payload, payload, payload),),
-        memories=(Memory(payload, payload, payload, NOW),), choices=(payload,), usage=Usage(seconds=1.0, steps={payload: 0.1}),
+        payload, id=payload, sql=payload, table=Table((payload,), ((payload,), (None,))), citations=(Citation(payload, payload, payload, passage=payload),),
+        memories=(Memory(payload, payload, payload, NOW, payload),), choices=(payload,), usage=Usage(seconds=1.0, steps={payload: 0.1}),
     )  # fmt: skip
     conversation = Conversation(payload, payload, payload, NOW, NOW, 1)
     shown = [
@@ -117,6 +118,9 @@ def test_no_text_from_outside_becomes_markup(payload: str) -> None:
         lists.progress(IngestProgress(0, 1, payload)),
         lists.status(State(True, payload, True, payload, 1), None),
         lists.notice(payload),
+        evidence.result(Table((payload, "n"), ((payload, 1), (payload, 2))), payload, payload, payload, payload),
+        evidence.passage((Passage(payload, payload, payload, payload, f"{payload} {payload}"),), payload, payload),
+        evidence.forgotten(payload, payload),
     ]
     for html in shown:
         assert_harmless(html)
@@ -163,7 +167,7 @@ def test_a_source_that_addresses_the_assistant_is_marked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "truncated", "shown", "note"),
+    ("count", "truncated", "shown", "note"),
     [
         (1, False, 50, "1 row"),
         (1200, False, 2000, "1,200 rows"),
@@ -172,30 +176,29 @@ def test_a_source_that_addresses_the_assistant_is_marked() -> None:
         (200, True, 50, "First 50 rows shown of 200 fetched; there are more."),
     ],
 )
-def test_what_is_left_out_is_said(rows: int, truncated: bool, shown: int, note: str) -> None:
-    data = Table(("n",), tuple((n,) for n in range(rows)), truncated)
-    assert evidence.row_note(data, shown) == note
-    assert evidence.table(data, rows_shown=shown).count("<td") == min(rows, shown)
+def test_what_is_left_out_is_said(count: int, truncated: bool, shown: int, note: str) -> None:
+    data = Table(("n",), tuple((n,) for n in range(count)), truncated)
+    assert rows.row_note(data, shown) == note
+    assert rows.table(data, rows_shown=shown).count("<td") == min(count, shown)
 
 
 def test_the_csv_holds_all_rows_and_no_formula() -> None:
     data = Table(("name", "n"), (("=HYPERLINK(1)", -5), ('say "hi", ü', 1.5), (None, True), ("-dash", 0.1 + 0.2)))
-    link = next(attributes["href"] for tag, attributes in Tags(evidence.table(data, rows_shown=1)).tags if tag == "a")
+    link = next(attributes["href"] for tag, attributes in Tags(rows.table(data, rows_shown=1)).tags if tag == "a")
     assert link is not None
     text = base64.b64decode(link.split(",", 1)[1]).decode("utf-8-sig")
-    rows = list(csv.reader(io.StringIO(text)))
-    assert rows == [["name", "n"], ["'=HYPERLINK(1)", "-5"], ['say "hi", ü', "1.5"], ["", "true"], ["'-dash", "0.3"]]
+    assert list(csv.reader(io.StringIO(text))) == [["name", "n"], ["'=HYPERLINK(1)", "-5"], ['say "hi", ü', "1.5"], ["", "true"], ["'-dash", "0.3"]]
 
 
 def test_a_csv_that_would_be_too_large_says_how_many_rows_it_holds() -> None:
     data = Table(("n",), tuple((f"{n:03}",) for n in range(100)))
-    text, written = evidence.to_csv(data, max_bytes=53)
+    text, written = rows.to_csv(data, max_bytes=53)
     assert (len(text.encode()), written) == (53, 10)
-    assert "CSV (first 10 rows)" in evidence.table(data, csv_bytes=53)
+    assert "CSV (first 10 rows)" in rows.table(data, csv_bytes=53)
 
 
 def test_an_empty_result_is_said() -> None:
-    assert "found no rows" in evidence.table(Table(("n",), ()))
+    assert "found no rows" in rows.table(Table(("n",), ()))
 
 
 def test_the_cost_line() -> None:

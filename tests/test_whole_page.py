@@ -36,3 +36,15 @@ def test_a_question_is_answered_with_its_sql_and_rows(page: Page) -> None:
     assert "1800" in page.text("#live").replace(",", "")
     page.click("#live .fold-sql summary")
     assert "select" in page.text("#live .fold-sql pre").lower()
+    # The reader's own query goes the model's way, and kept it becomes an example.
+    page.click("#live .editor > summary")
+    box = page.chrome.find_element("css selector", "#live .editor textarea")
+    box.send_keys("\ue009a\ue000", "DELETE FROM members", "\ue009\ue007")
+    page.wait("document.querySelector('#live .editor .notice')", 30)
+    box.send_keys("\ue009a\ue000", "SELECT tier, COUNT(*) AS members FROM members GROUP BY tier", "\ue009\ue007")
+    page.wait("document.querySelector('#live .slot [data-rows]')", 30)
+    assert "counts the rows" in page.text("#live .slot .explained")
+    page.click("#live [data-act=correct]")
+    page.wait("document.querySelector('#live .kept')", 30)
+    assert "is an example for questions like this" in page.text("#live .kept")
+    assert page.js("document.querySelector('#live [data-score=\"-1\"]').ariaPressed") == "true"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
@@ -59,6 +59,28 @@ def chart(table: Table) -> Chart | None:
     if len(numeric) == 2 and not rest and not ids:
         return _scatter(columns[numeric[0]], columns[numeric[1]], names[numeric[0]], names[numeric[1]])
     return None
+
+
+def charts(table: Table) -> tuple[Chart, ...]:
+    """The chart that the table's shape calls for, then the other kinds that may show the same; none where it calls for none."""
+    first = chart(table)
+    return () if first is None else (first, *_others(first))
+
+
+def _others(first: Chart) -> Iterator[Chart]:
+    """One number over time may stand as bars; pairs of numbers with one for each place as a line, and where they are few as bars."""
+    if first.kind == "bars" or len(first.series) > 1:
+        return
+    labels = first.labels or tuple(f"{place:.12g}" for place in first.places)
+    points = [point for point in zip(first.places, first.series[0], labels, strict=True) if point[1] is not None]
+    if len({place for place, _, _ in points}) < len(points):
+        return
+    points.sort()
+    places, values, labels = (tuple(column) for column in zip(*points, strict=True))
+    if first.kind == "scatter":
+        yield Chart("line", first.axis, first.names, labels, places, (values,), first.left_out)
+    if 2 <= len(points) <= MOST_BARS:
+        yield Chart("bars", first.axis, first.names, labels, (), (values,), first.left_out)
 
 
 def _line(first: int, columns: dict[int, tuple[Cell, ...]], numeric: list[int], names: Sequence[str]) -> Chart | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from html import escape
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from assistant import Answer, AssistantError, Message, NotFound, answer_from_json
 from ui import lists, render
+from ui.checking import Checking
 from ui.progress import Event, Progress
 from ui.session import Session
 from ui.turn import Turn
@@ -19,7 +19,7 @@ from ui.turn import Turn
 if TYPE_CHECKING:
     from assistant import Assistant
 
-CONNECT = "window.assistantPage.connect(element, trigger, watch, ['ask', 'act', 'go'])"
+CONNECT = "window.assistantPage.connect(element, trigger, watch, ['ask', 'act', 'go', 'said'])"
 """What joins an HTML component to page.js; Gradio reads the names of the events from it."""
 
 PRIVATE = "Private: nothing of this conversation is kept, and it is gone when you leave it."
@@ -34,6 +34,7 @@ class ChatParts:
 
     thread: gr.HTML
     live: gr.HTML
+    reply: gr.HTML
     box: gr.Textbox
     send: gr.Button
     stop: gr.Button
@@ -44,6 +45,7 @@ def layout() -> ChatParts:
     with gr.Column(elem_id="scroller"):
         thread = gr.HTML(elem_id="thread", apply_default_css=False, js_on_load=CONNECT)
         live = gr.HTML(elem_id="live", apply_default_css=False, js_on_load=CONNECT)
+        reply = gr.HTML(elem_id="reply", apply_default_css=False, js_on_load="window.assistantEvidence.replies(element)")
     with gr.Row(elem_id="composer"):
         box = gr.Textbox(
             elem_id="question", label="Your question", show_label=False, container=False, lines=1, max_lines=8,
@@ -51,7 +53,7 @@ def layout() -> ChatParts:
         )  # fmt: skip
         send = gr.Button("Send", elem_id="send", variant="primary", scale=0)
         stop = gr.Button("Stop", elem_id="stop", variant="secondary", scale=0)
-    return ChatParts(thread, live, box, send, stop)
+    return ChatParts(thread, live, reply, box, send, stop)
 
 
 class Chat:
@@ -59,6 +61,7 @@ class Chat:
 
     def __init__(self, assistant: Assistant) -> None:
         self._assistant = assistant
+        self.checking = Checking(assistant)
         self._turns: dict[str, Turn] = {}
 
     def conversation(self, session: Session) -> str:
@@ -113,6 +116,7 @@ class Chat:
 
     def leave(self, request: gr.Request, *, patience: float = 2.0) -> None:
         """End the turn of this session and wait until nothing more of it can be shown."""
+        self.checking.leave(request)
         if turn := self._turns.get(str(request.session_hash)):
             turn.stop()
             turn.left.wait(patience)
@@ -121,14 +125,6 @@ class Chat:
         """End every turn."""
         for turn in list(self._turns.values()):
             turn.stop()
-
-    def act(self, session: Session, event: gr.EventData) -> None:
-        """Take a judgement on an answer."""
-        score: Literal[-1, 1] = 1 if str(event.score) == "1" else -1
-        try:
-            self._assistant.feedback(str(event.id), user=session.user, score=score)
-        except AssistantError as error:
-            gr.Warning(escape(str(error)), title="That was not kept")
 
     def _left(self, question: str, session: Session) -> str | None:
         """The id of the last question where it is this one and was not finished: asked again, it stands there once."""

@@ -2,123 +2,75 @@
 
 from __future__ import annotations
 
-import base64
-import csv
-import io
-import math
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Sequence
 from html import escape
 
-from assistant import Answer, Citation, Memory, Table, Usage
+from assistant import Answer, Citation, Memory, Passage, Table, Usage
 from ui import icons, markdown
-from ui.chart import chart
-from ui.drawing import figure
+from ui.rows import rows
 
-Cell = str | int | float | bool | None
-
-ROWS_SHOWN = 50
-"""Rows of a table that the page draws; the CSV file holds all that were fetched."""
-
-CSV_BYTES = 1_000_000
-"""The largest CSV file that an answer carries with it."""
+REASONS = ("Wrong rows", "Wrong words", "Not found", "Other")
+"""What may be wrong with an answer, as its user would say it."""
 
 GIVES_ORDERS = '<p class="quiet gives-orders">This passage addresses the assistant. That part was set aside and not followed.</p>'
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet take text for a formula (OWASP, CSV injection)."""
 
-
-def evidence(answer: Answer, *, rows_shown: int = ROWS_SHOWN, csv_bytes: int = CSV_BYTES) -> str:
+def evidence(answer: Answer) -> str:
     """The rows with their chart, the sources, the SQL, the tries before it and the memories of an answer."""
     return "".join(
         (
-            table(answer.table, rows_shown=rows_shown, csv_bytes=csv_bytes) + drawn(answer.table) if answer.table else "",
+            rows(answer.table, f"{answer.id}:rows") if answer.table else "",
             sources(answer.citations, answer.id),
             _folds(answer),
         )
     )
 
 
-def cell_text(value: Cell) -> str:
-    """A cell as a reader expects it: no binary noise in floats, lower-case truth values, nothing for NULL."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return format(value, ".12g") if math.isfinite(value) else str(value)
-    return str(value)
-
-
-def table(data: Table, *, rows_shown: int = ROWS_SHOWN, csv_bytes: int = CSV_BYTES) -> str:
-    """The rows as a table with what is left out said under it, and a link that holds them as CSV."""
-    numeric = [_is_numeric(row[at] for row in data.rows) for at in range(len(data.columns))]
-    head = "".join(
-        f'<th scope="col"{_number_class(number)}>{escape(name)}</th>'
-        for name, number in zip(data.columns, numeric, strict=True)
-    )
-    body = "".join(
-        f"<tr>{''.join(_cell(value, number) for value, number in zip(row, numeric, strict=True))}</tr>"
-        for row in data.rows[:rows_shown]
-    )
-    if not data.rows:
-        return '<p class="quiet rows-none">The query found no rows.</p>'
-    return (
-        '<div class="rows"><div class="table-scroll" tabindex="0" role="region" aria-label="Rows of the answer">'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-        f'<div class="rows-foot"><span class="quiet">{row_note(data, rows_shown)}</span>{_csv_link(data, csv_bytes)}</div></div>'
-    )
-
-
-def drawn(data: Table) -> str:
-    """The chart that the rows call for, where they call for one; of rows that are not all there none is drawn."""
-    found = chart(data)
-    if found is None:
-        return ""
-    if data.truncated:
-        return '<p class="quiet chart-none">No chart: there are more rows than these.</p>'
-    return figure(found)
-
-
-def row_note(data: Table, rows_shown: int = ROWS_SHOWN) -> str:
-    """How many rows are shown, of how many."""
-    fetched = len(data.rows)
-    if data.truncated and fetched <= rows_shown:
-        return f"First {fetched:,} rows shown; there are more."
-    if data.truncated:
-        return f"First {rows_shown:,} rows shown of {fetched:,} fetched; there are more."
-    if fetched > rows_shown:
-        return f"First {rows_shown:,} rows shown of {fetched:,}."
-    return "1 row" if fetched == 1 else f"{fetched:,} rows"
-
-
-def to_csv(data: Table, *, max_bytes: int = CSV_BYTES) -> tuple[str, int]:
-    """The table as CSV text and how many rows are in it: as many as `max_bytes` hold."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow([_csv_cell(name) for name in data.columns])
-    end, written = out.tell(), 0
-    size = len(out.getvalue().encode())
-    for row in data.rows:
-        writer.writerow([_csv_cell(value) for value in row])
-        size += len(out.getvalue()[end:].encode())
-        if size > max_bytes:
-            break
-        end, written = out.tell(), written + 1
-    return out.getvalue()[:end], written
+def slot(key: str) -> str:
+    """An empty place; evidence.js puts what the server says for that key there."""
+    # The conversation around it is read out as it grows; a table would be read whole.
+    return f'<div class="slot" data-slot="{escape(key)}" aria-live="off"></div>'
 
 
 def sources(citations: Sequence[Citation], answer_id: str) -> str:
     """The cited passages, numbered as in the text, each with its place and its own words."""
     if not citations:
         return ""
-    entries = "".join(
-        f'<li><details data-key="{escape(answer_id)}:c{number}" data-citation="{number}"><summary><span class="mark">{number}</span>'
-        f'<span class="source-name">{escape(citation.document)}</span> <span class="quiet">{escape(citation.location)}</span></summary>'
-        f"<blockquote>{escape(citation.quote)}</blockquote>{GIVES_ORDERS if citation.gives_orders else ''}</details></li>"
-        for number, citation in enumerate(citations, 1)
-    )
+    entries = "".join(_source(citation, number, answer_id) for number, citation in enumerate(citations, 1))
     return f'<section class="sources" aria-label="Sources"><h3>Sources</h3><ol>{entries}</ol></section>'
+
+
+def _source(citation: Citation, number: int, answer_id: str) -> str:
+    key = f"{answer_id}:c{number}"
+    around = ""
+    if citation.passage:
+        around = (
+            f'<button type="button" class="text-button" data-act="passage" data-id="{escape(citation.passage)}" data-for="{escape(key)}"'
+            f' data-value="{escape(citation.quote)}">Read around it</button>{slot(key)}'
+        )
+    return (
+        f'<li><details data-key="{escape(key)}" data-citation="{number}"><summary><span class="mark">{number}</span>'
+        f'<span class="source-name">{escape(citation.document)}</span> <span class="quiet">{escape(citation.location)}</span></summary>'
+        f"<blockquote>{escape(citation.quote)}</blockquote>{GIVES_ORDERS if citation.gives_orders else ''}{around}</details></li>"
+    )
+
+
+def passage(found: Sequence[Passage], id: str, quote: str, link: str = "") -> str:  # noqa: A002
+    """A passage with the quoted words marked, between the one before and the one after it. `link` is HTML."""
+    parts = [
+        f"<p>{marked(part.text, quote)}</p>" if part.id == id else f'<p class="beyond">{escape(part.text)}</p>'
+        for part in found
+    ]
+    return f'<div class="passage" tabindex="0" role="region" aria-label="Passage around the quotation">{"".join(parts)}</div>{link}'
+
+
+def marked(text: str, quote: str) -> str:
+    """The text escaped, with the quotation in it marked. A quotation is one line where the text may be broken over several."""
+    found = re.search(r"\s+".join(map(re.escape, quote.split())), text) if quote.strip() else None
+    if not found:
+        return escape(text)
+    return f"{escape(text[: found.start()])}<mark>{escape(found[0])}</mark>{escape(text[found.end() :])}"
 
 
 def cost(usage: Usage) -> str:
@@ -132,23 +84,62 @@ def cost(usage: Usage) -> str:
     return " · ".join(parts)
 
 
+def result(table: Table, answer_id: str, sql: str, explanation: str, key: str) -> str:
+    """What a query of the reader's own found, and a button that keeps it as the right one."""
+    return (
+        f"{rows(table, key)}{_explained(explanation)}"
+        f'<button type="button" class="text-button" data-act="correct" data-id="{escape(answer_id)}" data-for="{escape(answer_id)}:kept"'
+        f' data-value="{escape(sql)}">This is the right query</button>{slot(f"{answer_id}:kept")}'
+    )
+
+
+def judgement(answer: Answer) -> str:
+    """What was wrong with an answer, and with its SQL: shown once it was judged poor."""
+    key = escape(answer.id)
+    reasons = "".join(
+        f'<label class="chip"><input type="checkbox" name="reason" value="{reason}" data-typed="{key}:{reason}">{reason}</label>'
+        for reason in REASONS
+    )
+    return (
+        f'<details class="judge" data-key="{key}:judge"><summary>What was wrong?</summary><form data-form="judge" data-id="{key}" data-for="{key}:judge">'
+        f'<fieldset class="chips"><legend class="unseen">What was wrong?</legend>{reasons}</fieldset>'
+        + _typed("comment", f"{answer.id}:comment", "In your own words", lines=2)
+        + (_typed("sql", f"{answer.id}:right", "The SQL, put right", answer.sql) if answer.sql else "")
+        + f'<p class="form-foot"><button type="submit" class="go">Keep</button></p></form></details>{slot(f"{answer.id}:judge")}'
+    )
+
+
+def memory(kept: Memory, slot_key: str) -> str:
+    """A memory that was used: when it was said, where, and that it is not true."""
+    where = ""
+    if kept.source:
+        where = f'<button type="button" class="text-button" data-act="said" data-id="{escape(kept.source)}">Where you said it</button>'
+    until = f", until {kept.until:%Y-%m-%d}" if kept.until else ""
+    return (
+        f'{escape(kept.text)} <span class="quiet">{kept.said_at:%Y-%m-%d}{until}</span> {where}'
+        f'<button type="button" class="text-button" data-act="forget" data-id="{escape(kept.id)}" data-for="{escape(slot_key)}"'
+        f' aria-label="Not true, forget: {escape(kept.text)}">Not true</button>'
+    )
+
+
+def forgotten(id: str, slot_key: str) -> str:  # noqa: A002
+    """What stands where a memory was forgotten."""
+    return (
+        '<span class="quiet">Forgotten.</span> '
+        f'<button type="button" class="text-button" data-act="restore" data-id="{escape(id)}" data-for="{escape(slot_key)}">Undo</button>'
+    )
+
+
 def _folds(answer: Answer) -> str:
     failed = [attempt for attempt in answer.attempts if attempt.error]
+    tries = "".join(_attempt(attempt.sql, attempt.error or "") for attempt in failed)
+    used = answer.memories
     parts = [
-        _fold(answer, "sql", "SQL", _sql(answer.sql) + _explained(answer.explanation)) if answer.sql else "",
-        _fold(
-            answer,
-            "tries",
-            _count(len(failed), "try before it", "tries before it"),
-            "".join(_attempt(attempt.sql, attempt.error or "") for attempt in failed),
-        )
-        if failed
+        _fold(answer, "sql", "SQL", _sql(answer.sql) + _explained(answer.explanation) + _editor(answer.id, answer.sql))
+        if answer.sql
         else "",
-        _fold(
-            answer, "memories", _count(len(answer.memories), "memory used", "memories used"), _memories(answer.memories)
-        )
-        if answer.memories
-        else "",
+        _fold(answer, "tries", _count(len(failed), "try before it", "tries before it"), tries) if failed else "",
+        _fold(answer, "memories", _count(len(used), "memory used", "memories used"), _memories(answer)) if used else "",
     ]
     return f'<div class="folds">{"".join(parts)}</div>' if any(parts) else ""
 
@@ -164,6 +155,27 @@ def _sql(sql: str) -> str:
     )
 
 
+def _editor(answer_id: str, sql: str) -> str:
+    """The query to change and run again."""
+    key = escape(answer_id)
+    return (
+        f'<details class="editor" data-key="{key}:edit"><summary>Edit and run</summary><form data-form="query" data-id="{key}" data-for="{key}:query">'
+        + _typed("sql", f"{answer_id}:sql", "SQL to run", sql)
+        + '<p class="form-foot"><button type="submit" class="go">Run</button><span class="quiet">or Ctrl+Enter. Nothing can be changed in the database.</span></p>'
+        f"</form>{slot(f'{answer_id}:query')}</details>"
+    )
+
+
+def _typed(name: str, key: str, label: str, text: str = "", *, lines: int = 0) -> str:
+    """A box to type in; evidence.js keeps what is typed while the conversation is drawn again."""
+    height = lines or min(max(text.count("\n") + 1, 3), 14)
+    # HTML takes away the first line break.
+    return (
+        f'<label class="typed"><span class="quiet">{label}</span><textarea name="{name}" rows="{height}" spellcheck="{"false" if name == "sql" else "true"}"'
+        f' autocapitalize="off" data-typed="{escape(key)}">\n{escape(text)}</textarea></label>'
+    )
+
+
 def _explained(explanation: str | None) -> str:
     """What the query does, with its quoted pieces as code."""
     return f'<p class="explained">What this does: {markdown.inline(explanation)}</p>' if explanation else ""
@@ -173,44 +185,11 @@ def _attempt(sql: str, error: str) -> str:
     return f'<div class="attempt"><pre><code>{escape(sql)}</code></pre><p class="quiet">{escape(error)}</p></div>'
 
 
-def _memories(memories: Sequence[Memory]) -> str:
-    return (
-        "<ul>"
-        + "".join(
-            f'<li>{escape(memory.text)} <span class="quiet">{memory.said_at:%Y-%m-%d}{f", until {memory.until:%Y-%m-%d}" if memory.until else ""}</span></li>'
-            for memory in memories
-        )
-        + "</ul>"
-    )
+def _memories(answer: Answer) -> str:
+    keyed = [(f"{answer.id}:m:{kept.id}", kept) for kept in answer.memories]
+    entries = "".join(f'<li data-slot="{escape(key)}" aria-live="off">{memory(kept, key)}</li>' for key, kept in keyed)
+    return f"<ul>{entries}</ul>"
 
 
 def _count(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
-
-
-def _is_numeric(values: Iterable[Cell]) -> bool:
-    present = [value for value in values if value is not None]
-    return bool(present) and all(isinstance(value, int | float) and not isinstance(value, bool) for value in present)
-
-
-def _number_class(number: bool) -> str:
-    return ' class="number"' if number else ""
-
-
-def _cell(value: Cell, number: bool) -> str:
-    if value is None:
-        return f'<td{_number_class(number)}><span class="null" title="no value">–</span></td>'
-    return f"<td{_number_class(number)}>{escape(cell_text(value))}</td>"
-
-
-def _csv_cell(value: Cell) -> str:
-    text = cell_text(value)
-    return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA_STARTS) else text
-
-
-def _csv_link(data: Table, max_bytes: int) -> str:
-    text, written = to_csv(data, max_bytes=max_bytes)
-    # A spreadsheet takes a CSV file for UTF-8 only with the byte order mark.
-    encoded = base64.b64encode(text.encode("utf-8-sig")).decode("ascii")
-    label = "CSV" if written == len(data.rows) else f"CSV (first {written:,} rows)"
-    return f'<a class="text-button" download="rows.csv" href="data:text/csv;charset=utf-8;base64,{encoded}" aria-label="Download the rows as CSV">{icons.SAVE}{label}</a>'

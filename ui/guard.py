@@ -89,7 +89,9 @@ def _is_address(name: str) -> bool:
 def _with_headers(send: Send) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message.get("headers", ()), *HEADERS]}
+            given = list(message.get("headers", ()))
+            own = {name.lower() for name, _ in given}  # a document that is shown as it is brings a stricter policy
+            message = {**message, "headers": given + [header for header in HEADERS if header[0] not in own]}
         await send(message)
 
     return sending

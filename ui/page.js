@@ -34,6 +34,7 @@
     const failed = $("[data-failed]", element);
     if (failed && failed !== redrawn.failed && box() && !box().value) fill(failed.dataset.failed);
     redrawn.failed = failed;
+    window.assistantEvidence.redrawn(element);
     const kept = $("[data-conversation]", element);
     if (kept) {
       sessionStorage.setItem("assistant", JSON.stringify({ ...kept.dataset }));
@@ -121,12 +122,10 @@
   }
 
   async function act(element, button, trigger) {
+    if (window.assistantEvidence.act(button, trigger)) return;
     const { act: name, id, score, ...data } = button.dataset;
     const value = await askFirst(data);
     if (value === null || (data.prompt && !data.empty && !value.trim())) return;
-    if (name === "feedback") {
-      for (const other of button.parentElement.querySelectorAll("[data-score]")) other.setAttribute("aria-pressed", String(other === button));
-    }
     if (name === "open") {
       drawer(false);
       close();
@@ -222,6 +221,7 @@
         if (event.target.closest("#new, #new-private, [data-close-view]")) close();
         const opens = event.target.closest(".open-view");
         if (opens) location.hash = opens.id.slice("open-".length);
+        if (event.target.closest("#send")) stick = true;
       });
       const found = setInterval(() => {
         const scroller = $("#scroller");
@@ -255,6 +255,10 @@
         const fold = event.target.closest("summary")?.parentElement;
         if (fold) setTimeout(() => toggled(fold));
       });
+      window.assistantEvidence.connect(element, trigger);
+      // Who looks at what was said is not to be moved away from it by what comes there.
+      const leave = (event) => { if (!event.target.closest("[data-ask]")) stick = false; };
+      if (element.closest("#scroller")) for (const name of ["click", "focusin"]) element.addEventListener(name, leave);
       watch("value", () => redrawn(element));
       redrawn(element);
       window.assistantConversation.connect(element, trigger, watch);

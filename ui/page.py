@@ -45,7 +45,7 @@ def build(assistant: Assistant) -> gr.Blocks:
 def assemble(assistant: Assistant, talk: chat.Chat) -> gr.Blocks:
     """The page, where the turns of `talk` are to be ended from outside."""
     _environment()
-    script = "".join((HERE / name).read_text(encoding="utf-8") for name in ("conversation.js", "page.js"))
+    script = "".join((HERE / name).read_text(encoding="utf-8") for name in ("evidence.js", "conversation.js", "page.js"))
     # An hour after an upload its copy is gone; what was taken in is in the index.
     page: gr.Blocks
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as page:
@@ -115,7 +115,15 @@ def _wire_chat(
     for event in asked:
         _on(event.then, side.after_turn, [session], lists)
     for html in (parts.thread, parts.live):
-        _on(html.act, talk.act, [session], [])
+        # An act while another is under way is not to be dropped, as Gradio does with an event by default.
+        _on(html.act, talk.checking.act, [session], [parts.reply, side_parts.memories], trigger_mode="multiple")
+
+    def where_said(session: Session, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
+        found = talk.checking.where_said(session, event)
+        return side.start(found, request) if found else (gr.skip(),) * 7
+
+    for html in (parts.thread, parts.live):
+        _on(html.said, where_said, [session], _everything(parts, side_parts, session))
     # Not queued: it must not wait behind the turn that it ends.
     parts.stop.click(talk.stop, None, None, queue=False, show_progress="hidden", api_visibility="private")
 
@@ -138,9 +146,9 @@ def _wire_side(side: sidebar.Side, chat_parts: chat.ChatParts, parts: sidebar.Si
     )
 
 
-def _on(event: Callable[..., Any], fn: Callable[..., Any], inputs: list[Any], outputs: list[Any]) -> Any:
+def _on(event: Callable[..., Any], fn: Callable[..., Any], inputs: list[Any], outputs: list[Any], **more: Any) -> Any:
     """Wire an event for any number of users at once, without Gradio's own progress veil and without a public endpoint."""
-    return event(fn, inputs, outputs, concurrency_limit=None, show_progress="hidden", api_visibility="private")
+    return event(fn, inputs, outputs, concurrency_limit=None, show_progress="hidden", api_visibility="private", **more)
 
 
 def _environment() -> None:

@@ -8,7 +8,7 @@ from html import escape
 
 from assistant import Answer, Message
 from ui import controls, icons, markdown
-from ui.evidence import cost, evidence
+from ui.evidence import cost, evidence, judgement
 from ui.progress import Progress, Step
 
 STEP_NAMES = {
@@ -115,7 +115,7 @@ def text(answer: Answer) -> str:
         if not 1 <= number <= len(answer.citations):
             return None
         name = escape(answer.citations[number - 1].document)
-        return f'<button type="button" class="mark" data-cite="{number}" aria-label="Source {number}: {name}" title="{name}">{number}</button>'
+        return f'<button type="button" class="mark" data-cite="{number}" aria-label="Source {number}: {name}">{number}</button>'
 
     return markdown.to_html(answer.text, cite=cite)
 
@@ -195,12 +195,12 @@ def _stopped(progress: Progress) -> str:
 def _footer(answer: Answer, score: int | None, last: bool) -> str:
     def thumb(value: int, icon: str, label: str) -> str:
         pressed = "true" if score == value else "false"
-        return f'<button type="button" class="icon-button" data-act="feedback" data-id="{escape(answer.id)}" data-score="{value}" aria-pressed="{pressed}" aria-label="{label}" title="{label}">{icon}</button>'
+        return f'<button type="button" class="icon-button" data-act="feedback" data-id="{escape(answer.id)}" data-for="{escape(answer.id)}:judge" data-score="{value}" aria-pressed="{pressed}" aria-label="{label}" title="{label}">{icon}</button>'
 
     return (
         f'<footer class="turn-foot"><span class="quiet cost">{cost(answer.usage)}</span><span class="turn-actions">'
         # What was kept or forgotten is done: once more, it would be done to what is left.
         f"{controls.anew(answer.id) if last and answer.route != 'memory' else ''}"
         f'<button type="button" class="icon-button" data-copy="{escape(answer.text)}" aria-label="Copy the answer" title="Copy">{icons.COPY}</button>'
-        f"{thumb(1, icons.UP, 'Good answer')}{thumb(-1, icons.DOWN, 'Poor answer')}{controls.menu(answer.id)}</span></footer>"
+        f"{thumb(1, icons.UP, 'Good answer')}{thumb(-1, icons.DOWN, 'Poor answer')}{controls.menu(answer.id)}</span></footer>{judgement(answer)}"
     )

@@ -9,12 +9,13 @@ import sys
 import threading
 import time
 import webbrowser
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI
-from starlette.routing import Mount
+from starlette.routing import BaseRoute, Mount
 
 from assistant import AssistantError
 from assistant.accounts import FILE, Accounts
@@ -111,13 +112,16 @@ async def _make(assistant: Assistant, talk: Chat, host: str, accounts: Accounts 
     """The page's application. Made inside a loop: outside, Gradio makes a loop for each of its locks and closes none."""
     # A file over the limit is refused with its reason; one far over it is not even taken.
     return application(
-        assemble(assistant, talk), host=host, accounts=accounts, max_megabytes=4 * assistant.settings.documents.max_megabytes
-    )
+        assemble(assistant, talk), host=host, accounts=accounts, max_megabytes=4 * assistant.settings.documents.max_megabytes,
+        routes=[talk.checking.originals.route()],
+    )  # fmt: skip
 
 
-def application(page: gr.Blocks, *, host: str, accounts: Accounts | None = None, max_megabytes: float = 200.0) -> FastAPI:
+def application(
+    page: gr.Blocks, *, host: str, accounts: Accounts | None = None, max_megabytes: float = 200.0, routes: Sequence[BaseRoute] = ()
+) -> FastAPI:
     """The page as an ASGI application behind its guard, with everything of Gradio's that leaves the machine off."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, routes=list(routes))
     if accounts is not None:
         app.add_middleware(Login, accounts=accounts)
     app.add_middleware(Guard, host=host)  # the outer one

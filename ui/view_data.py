@@ -10,7 +10,7 @@ from urllib.parse import quote
 import gradio as gr
 
 from assistant import AssistantError, ColumnInfo, Schema, Settings, TableInfo
-from ui import evidence, icons, lists
+from ui import icons, lists, rows
 from ui.chat import CONNECT
 from ui.diagram import diagram
 from ui.session import Session
@@ -84,7 +84,7 @@ class DataView:
     def _rows(self, name: str, session: Session) -> tuple[str]:
         """The first rows of a table, or why they cannot be shown."""
         try:
-            return (evidence.table(self._assistant.data.rows(name, user=session.user)),)
+            return (rows.table(self._assistant.data.rows(name, user=session.user), f"data:{name}"),)
         except AssistantError as error:
             return (lists.notice(str(error)),)
 
