@@ -103,6 +103,8 @@ class Scripted:
     def load_soon(self) -> None:
         pass
 
+    def outdated(self) -> None: ...
+
     def stream(self, question: str, **who: Any) -> Events:
         self.questions.append((question, who))
         answer = Scripted.script.pop(0) if Scripted.script else ANSWER

@@ -116,7 +116,7 @@ def memory(kept: Memory, slot_key: str) -> str:
         where = f'<button type="button" class="text-button" data-act="said" data-id="{escape(kept.source)}">Where you said it</button>'
     until = f", until {kept.until:%Y-%m-%d}" if kept.until else ""
     return (
-        f'{escape(kept.text)} <span class="quiet">{kept.said_at:%Y-%m-%d}{until}</span> {where}'
+        f'<span class="memory">{escape(kept.text)}</span> <span class="quiet">{kept.said_at:%Y-%m-%d}{until}</span> {where}'
         f'<button type="button" class="text-button" data-act="forget" data-id="{escape(kept.id)}" data-for="{escape(slot_key)}"'
         f' aria-label="Not true, forget: {escape(kept.text)}">Not true</button>'
     )

@@ -161,7 +161,12 @@
     else box()?.focus();
   }
 
-  const close = () => { if (document.body.dataset.view) history.pushState(null, "", location.pathname + location.search); view(); };
+  function show(name) {
+    if (location.hash === `#${name}`) view();
+    else location.hash = name; // and the browser tells when it changed
+  }
+
+  const close = () => { if (location.hash) history.pushState(null, "", location.pathname + location.search); view(); };
 
   // The newest question stays in sight while its answer grows; who scrolls up is left alone.
   function follow() {
@@ -220,7 +225,7 @@
         if (event.target.closest("#new, #new-private")) drawer(false);
         if (event.target.closest("#new, #new-private, [data-close-view]")) close();
         const opens = event.target.closest(".open-view");
-        if (opens) location.hash = opens.id.slice("open-".length);
+        if (opens) show(opens.id.slice("open-".length));
         if (event.target.closest("#send")) stick = true;
       });
       const found = setInterval(() => {
