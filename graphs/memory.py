@@ -25,6 +25,12 @@ _REMEMBER = re.compile(
     r"(\s+(this|for (me|later|next time)))?(\s+(that|of the fact that|:))?[\s:,]*",
     re.IGNORECASE,
 )
+# What can be meant in no other way: the model need not be asked whose it is.
+_COMMANDS = re.compile(
+    r"^\W*((please|kindly|can you|could you|always)\s+)*((remember|keep in mind|bear in mind|memori[sz]e|don't forget|do not forget)(,|:|\s+(that|this:|i|i'm|we|my|our)\b)"
+    r"|forget\s+(that (i|we|my|our)|about my|what i (said|told)|everything|all (of it|you|about)|my)\b)",
+    re.IGNORECASE,
+)
 _ASKS = re.compile(
     r"^\W*(what|which|who|where|when|why|how|do|does|did|have|has|am|is|are|was|were|can|could|tell me|remind me|show)\b|\?\s*$",
     re.IGNORECASE,
@@ -52,6 +58,11 @@ def memory(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
         if intent == "forget":
             return _forget(state, turn)
         return _recall(state, turn)
+
+
+def commanded(question: str) -> bool:
+    """Whether a message says outright that something of the user's is to be kept or dropped."""
+    return bool(_COMMANDS.search(question)) and not question.rstrip().endswith("?")
 
 
 def intended(question: str) -> Intent | None:

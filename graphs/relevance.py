@@ -13,6 +13,7 @@ from langgraph.types import Command, interrupt
 from graphs import prompts
 from graphs.chat import query_meant
 from graphs.evidence import gather, weigh
+from graphs.memory import commanded
 from graphs.recall import leans, previous_question
 from graphs.state import State
 from graphs.turn import Turn
@@ -33,6 +34,9 @@ def relevance(state: State, runtime: Runtime[Turn]) -> State:
         if query_meant(state["question"], state["recent"]):
             detail.append("chat (about the query)")
             return {"question": state["question"], "route": "chat", "doubt": []}
+        if commanded(state["question"]):
+            detail.append("memory (told to)")
+            return {"question": state["question"], "route": "memory", "doubt": []}
         if request := request_of(state["question"], state["recent"], turn):
             detail.append(f"documents ({request.kind} of the whole)")
             return {"question": state["question"], "route": "documents", "doubt": [], "whole": True}

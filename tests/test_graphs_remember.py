@@ -8,6 +8,7 @@ import pytest
 
 from graphs import when
 from graphs.changes import verdict
+from graphs.memory import commanded
 from graphs.secrets import holds_secret
 from graphs.statements import stated, sure
 from graphs.when import dated
@@ -107,3 +108,23 @@ def test_secrets_are_seen(text: str) -> None:
 def test_what_only_speaks_of_secrets_is_none() -> None:
     assert not holds_secret("I keep my passwords in a notebook.")
     assert not holds_secret("My phone number is 0176 444 555.")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Please remember that I prefer answers in short sentences.", True),
+        ("remember: the gate code is 12", True),
+        ("Keep in mind that we close at five", True),
+        ("Forget what I told you about the dog", True),
+        ("Forget my phone number", True),
+        ("Do you remember my name?", False),
+        ("Remember that trip we took? Where was it?", False),
+        ("Can you remember that for me?", False),
+        ("What should members remember when they cancel?", False),
+        ("Forget it, how many orders are there", False),
+        ("I cannot remember which table holds the invoices", False),
+    ],
+)
+def test_what_is_said_outright_goes_to_memory_whatever_was_talked_about(said: str, told: bool) -> None:
+    assert commanded(said) is told
