@@ -16,7 +16,7 @@ from stores.values import Memory, Message, Passage
 
 # Words by which a question leans on the one before it.
 _LEANING = re.compile(
-    r"^\s*(and|but|so|or|then|also|what about|how about|which of|only)\b|\b(it|its|that|this(?!\s+(year|month|week|quarter|morning|afternoon|evening))|those|these|them|they|their|he|she|his|her|ones?|there|same|instead|previous|above)\b",
+    r"^\s*(and|but|so|or|then|also|what about|how about|which of|only)\b|\b(it|its|that(?!\s+(i|you|he|she|we|they|my|our|your|the|a)\b)|this(?!\s+(year|month|week|quarter|morning|afternoon|evening))|those|these|them|they|their|he|she|his|her|ones?|there|same|instead|previous|above)\b",
     re.IGNORECASE,
 )
 
@@ -42,7 +42,8 @@ def recall(state: State, runtime: Runtime[Turn]) -> State:
             # A word out of a long value ("long" of "Gear cable, extra long") names it by chance.
             found = services.database.find_values(question, user=turn.user)
             new["values"] = [v for v in found if 2 * len(v.words) >= len(v.value)]
-        new["nearest"] = search(turn, standalone(question, new["recent"]), mode="hybrid")
+        # With the question before it, a follow-up of any kind would look like one about the same passage.
+        new["nearest"] = search(turn, question, mode="hybrid")
         detail.append(f"{len(new['memories'])} memories, {len(new['recent'])} earlier messages")
     return new
 

@@ -24,7 +24,7 @@ class State(Input, total=False):
     values: list[ValueMatch]
     """Words of the question that stand in the database."""
     nearest: list[Passage]
-    """The passages nearest to the question, for the relevance check; `documents` may search again."""
+    """The passages nearest to the question alone, for the relevance check; `documents` searches again."""
     route: Route
     """Who answers."""
     doubt: list[Route]
