@@ -153,7 +153,7 @@ def _say_orders(turn: Turn, passages: Sequence[Passage]) -> list[Citation]:
         for order in passage.orders:
             number = cite(citations, passage, order)
             gap = " " if turn.text else "Some text there addresses me. I quote it and do not follow it: "
-            turn.say(f'{gap}"{order}" [{number}]')
+            turn.say(f'{gap}"{_quoted(order)}" [{number}]')
     return citations
 
 
@@ -228,7 +228,7 @@ def _strays(sentence: str, found: Support, question: str) -> bool:
 
 def _told(sentence: str, found: Support, question: str, *, quoting: bool) -> str:
     """A sentence as it is shown: with the passage's own words where these say more."""
-    spoken = _MARKS.sub("", found.quote)  # a footnote's number would be taken for a citation
+    spoken = _quoted(_MARKS.sub("", found.quote))  # a footnote's number would be taken for a citation
     if found.echo:
         # What only says the question again ("Yes, you can …") cannot be checked: the passage's words can.
         return f'The documents say: "{spoken}"'
@@ -237,6 +237,11 @@ def _told(sentence: str, found: Support, question: str, *, quoting: bool) -> str
     if quoting and plain and len(more) >= TELLING:
         return f'{sentence} In the document\'s words: "{spoken}"'
     return sentence
+
+
+def _quoted(text: str) -> str:
+    """A document's words to stand in quotation marks, which they cannot end themselves."""
+    return re.sub("[\"“”„«»]", "'", text)
 
 
 def _without_preamble(sentence: str) -> str:

@@ -23,7 +23,9 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d+(?:[.,]\d+)*")
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:[.,]\d+)*")
 _NAME = re.compile(r"(?<=[^.!?:\s\"'“„(\[*-] )[A-ZÀ-Þ][^\W\d_]+")
 _TITLE = re.compile(r"\b(Mr|Mrs|Ms|Dr|St|Prof)\.")
-_SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]?[A-Z0-9À-Þ])|\n{2,}|\n(?=[\W\dA-ZÀ-Þ])")
+# The next sentence begins with what is no small Latin letter: other scripts have no capitals, or their own.
+_SENTENCE_END = re.compile(r"(?<=[.!?।؟])[\"')\]]*\s+(?=[\"'(\[]?[^\W_a-zß-ÿ])|(?<=[。！？])|\n{2,}|\n(?=[\W\dA-ZÀ-Þ])")
+_NUMBERED = re.compile(r"\W*\d{1,3}[.)]")
 _ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|Mr|Mrs|Ms|Dr|St|No|vs|approx|cf|U\.S|[A-Z])\.$")
 _ENDINGS = ("ations", "ation", "ings", "ing", "ies", "ied", "ed", "es", "s", "ly")
 
@@ -60,7 +62,8 @@ def split(text: str) -> list[str]:
 
 def _boundary(text: str) -> tuple[int, int] | None:
     for found in _SENTENCE_END.finditer(text):
-        if text[: found.start()].strip() and not _ABBREVIATION.search(text[: found.start()]):
+        before = text[: found.start()].strip()
+        if before and not _ABBREVIATION.search(before) and not _NUMBERED.fullmatch(before):  # the number of a list's entry goes with it
             return found.start(), found.end()
     return None
 

@@ -75,3 +75,18 @@ def test_numbers_of_a_sentence_must_be_in_the_rows() -> None:
     assert stands_on_rows("Porto has 1,250.46 and Lisbon 3.", table, "totals?")
     assert stands_on_rows("There are 2 cities, since 2024.", table, "totals since 2024?")
     assert not stands_on_rows("Porto has 1,300.", table, "totals?")
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("1. Members may bring a guest. 2. Dogs stay outside.", ["1. Members may bring a guest.", "2. Dogs stay outside."]),
+        ("Η πύλη κλείνει στις εννέα. Το κλειδί είναι μέσα.", ["Η πύλη κλείνει στις εννέα.", "Το κλειδί είναι μέσα."]),
+        ("Ключ у сторожа. Он живёт рядом.", ["Ключ у сторожа.", "Он живёт рядом."]),
+        ("门在九点关闭。钥匙在里面。", ["门在九点关闭。", "钥匙在里面。"]),
+        ("It costs 3.50 euros, e.g. for a bell. Ask first.", ["It costs 3.50 euros, e.g. for a bell.", "Ask first."]),
+    ],
+)
+def test_sentences_end_in_every_script_and_a_list_keeps_its_numbers(text: str, parts: list[str]) -> None:
+    assert split(text) == parts
+    assert list(sentences(text)) == parts  # letter by letter, as the model writes
