@@ -382,6 +382,12 @@ class StandInDocuments:
         before = Passage("before", name, key, "page 11", f"What stood before. {ATTACK}")
         return [before, Passage(passage_id, name, key, location, texts[passage_id])]
 
+    def contents(self, id: str, *, user: str = "local") -> list[Passage]:  # noqa: A002
+        return [Passage(f"{id}:{at}", "handbook.md", id, f"page {at}", f"Words of page {at}. {ATTACK}") for at in range(3)]
+
+    def sync(self, progress: Callable[[IngestProgress], None] | None = None) -> IngestReport:
+        return IngestReport(unchanged=tuple(document.name for document in self._kept))
+
     def remove(self, id: str, *, user: str | None = None) -> None:  # noqa: A002
         self._kept = [document for document in self._kept if document.id != id]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -164,4 +165,33 @@ def test_a_setting_is_changed_and_a_wrong_value_is_one_clear_error(chromium: Any
         page.confirm()
         page.wait(f"document.querySelector('#fetching').textContent.includes({came!r})")
     assert stand_in.setup.changed == ("documents.passages", "4")
+    page.close()
+
+
+@browser
+def test_documents_are_found_looked_into_and_a_folder_is_taken_in(chromium: Any, running: Running, stand_in: StandIn, tmp_path: Path) -> None:
+    folder = tmp_path / "minutes.txt"
+    folder.write_text("We meet on Monday.", encoding="utf-8")
+    page = Page(chromium, running.url)
+    page.click("#open-documents")
+    page.wait("document.querySelectorAll('#index .offers li').length === 2")
+    page.click("#index [data-act=preview][data-id=d1]")
+    page.wait("document.querySelectorAll('#preview .passage').length === 3")
+    page.chrome.find_element("css selector", "#find-documents textarea, #find-documents input").send_keys("WORKSHOP")
+    page.wait("document.querySelectorAll('#index .offers li').length === 1")
+    page.chrome.find_element("css selector", "#find-documents textarea, #find-documents input").send_keys("\ue009a\ue000\ue003")
+    page.wait("document.querySelectorAll('#index .offers li').length === 2")
+    page.click("#folder-section > button")
+    page.wait("document.querySelector('#folder textarea, #folder input')")
+    page.click("#folder-add")
+    page.wait("document.querySelector('#index-report [role=alert]')")
+    page.chrome.find_element("css selector", "#folder textarea, #folder input").send_keys(str(folder))
+    page.click("#folder-add")
+    page.wait("document.querySelectorAll('#index .offers li').length === 3")
+    assert stand_in.documents.read == {"minutes.txt": "We meet on Monday."}
+    page.click("#index [data-act=remove][data-id=d2]")
+    page.confirm()
+    page.wait("document.querySelectorAll('#index .offers li').length === 2")
+    page.click("#sync")
+    page.wait("document.querySelector('#index-report').textContent.includes('Unchanged')")
     page.close()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from ui import chat, icons, sidebar, view_activity, view_data, view_models, views
+from ui import chat, icons, sidebar, view_activity, view_data, view_documents, view_models, views
 from ui.login import account_of
 from ui.session import Session, begun
 from ui.versions import Versions
@@ -33,7 +33,7 @@ TOP = (
 )
 
 
-VIEWS = (view_data.VIEW, view_models.VIEW, view_activity.VIEW)
+VIEWS = (view_data.VIEW, view_documents.VIEW, view_models.VIEW, view_activity.VIEW)
 """What can be opened instead of the conversation, in the order of their buttons."""
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from assistant import AssistantError, IngestProgress, IngestReport, Memory, NotFound
+from assistant import AssistantError, IngestReport, Memory, NotFound
 from ui import downloads, lists, uploads, views
 from ui.chat import CONNECT, Chat
+from ui.ingesting import Tell, followed
 from ui.session import Session
 
 if TYPE_CHECKING:
@@ -250,9 +249,13 @@ class Side:
         if not paths:
             yield gr.skip(), gr.skip(), gr.skip()
             return
-        owner = None if everybody else session.user
-        for state in _ingest(self._assistant, paths, owner):
-            yield _shown(state), gr.skip(), gr.skip()
+        assistant, owner = self._assistant, None if everybody else session.user
+
+        def take_in(tell: Tell) -> IngestReport:
+            return assistant.documents.add(*uploads.keep(paths, home=assistant.settings.home, user=owner), user=owner, progress=tell)
+
+        for state in followed(take_in):
+            yield state, gr.skip(), gr.skip()
         yield gr.skip(), self.documents(session), gr.UploadButton(value=None)
 
 
@@ -262,30 +265,6 @@ def _or_notice(draw: Callable[[], str]) -> str:
         return draw()
     except AssistantError as error:
         return lists.notice(str(error))
-
-
-def _shown(state: IngestProgress | IngestReport | str) -> str:
-    if isinstance(state, IngestProgress):
-        return lists.progress(state)
-    return lists.report(state) if isinstance(state, IngestReport) else lists.notice(state)
-
-
-def _ingest(assistant: Assistant, paths: list[str], user: str | None) -> Iterator[IngestProgress | IngestReport | str]:
-    """The states of an ingestion, which runs in a thread of its own: progress, then the report or what went wrong."""
-    states: queue.SimpleQueue[IngestProgress | IngestReport | str | None] = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            kept = uploads.keep(paths, home=assistant.settings.home, user=user)
-            states.put(assistant.documents.add(*kept, user=user, progress=states.put))
-        except (AssistantError, OSError) as error:
-            states.put(str(error))
-        finally:
-            states.put(None)
-
-    threading.Thread(target=run, name="ingest", daemon=True).start()
-    while (state := states.get()) is not None:
-        yield state
 
 
 def _warn(error: AssistantError | OSError) -> None:
