@@ -18,6 +18,7 @@ import pytest
 
 from assistant import AssistantError, Done, Event, Settings, Token
 from tests.stand_in_assistant import ATTACK, StandIn
+from ui import deleting
 from ui.guard import Guard
 from ui.server import Running, serve
 from ui.turn import BROKEN, Turn
@@ -269,7 +270,7 @@ def test_a_judgement_is_kept_and_shown_again(page: Page, stand_in: StandIn) -> N
 
 
 @browser
-def test_conversations_are_opened_renamed_saved_and_deleted(page: Page) -> None:
+def test_conversations_are_opened_renamed_saved_and_deleted(page: Page, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     page.ask("hello there")
     page.answered()
     page.click("#new")
@@ -289,13 +290,19 @@ def test_conversations_are_opened_renamed_saved_and_deleted(page: Page) -> None:
     page.click("#conversations [data-act=export]")
     assert page.wait("document.querySelector('#download a')?.download").endswith(".md")
     page.click("#conversations [data-act=delete]")
-    page.wait("document.querySelector('#page-dialog').open")
-    page.click("#page-dialog .no")
-    assert "Monday" in page.text("#conversations")
-    page.click("#conversations [data-act=delete]")
-    page.confirm()
-    page.wait("document.querySelector('#conversations .empty')")
+    page.wait("document.querySelector('#conversations .undo') && document.querySelector('#conversations .empty')")
     page.wait("document.querySelector('#thread .welcome')")
+    assert "Monday" in page.text("#conversations .undo")
+    page.click("#conversations [data-act=undo]")
+    page.wait("document.querySelector('#conversations .entry-open')?.innerText === 'Monday'")
+    monkeypatch.setattr(deleting, "WAIT", 0.05)
+    page.click("#conversations [data-act=delete]")
+    deadline = time.monotonic() + LONG
+    while stand_in.conversations.all(user="local"):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    page.click("#conversations [data-act=undo]")  # too late
+    page.wait("document.body.innerText.includes('Its time was up')")
 
 
 @browser
@@ -401,9 +408,12 @@ def test_hostile_text_runs_nowhere(page: Page, stand_in: StandIn) -> None:
     page.chrome.find_element("css selector", "#page-dialog input").send_keys("\ue009a\ue000", ATTACK, "\ue007")
     page.wait("document.querySelector('#conversations .entry-open').innerText.includes('onerror')")
     page.js("document.querySelector('#conversations [data-act=delete]').click()")
-    page.wait("document.querySelector('#page-dialog').open")
-    assert "onerror" in page.text("#page-dialog span")
-    page.click("#page-dialog .no")
+    page.wait("document.querySelector('#conversations .undo')")
+    assert "onerror" in page.text("#conversations .undo")
+    page.click("#conversations [data-act=undo]")
+    page.wait("document.querySelector('#conversations .entry')")
+    page.click("#conversations .entry-open")
+    page.wait("document.querySelector('#thread .question')")
     page.reload()
     assert "onerror" in page.text("#thread")
     assert page.js("document.querySelectorAll('#main img, #side img, #page-dialog img').length") == 0

@@ -6,6 +6,7 @@ import base64
 import csv
 import io
 import re
+from datetime import timedelta
 from html.parser import HTMLParser
 
 import pytest
@@ -285,3 +286,13 @@ def test_a_tab_comes_back_to_its_conversation() -> None:
     session = remembered('{"user": "7", "conversation": "monday"}')
     assert (session.user, session.conversation) == ("7", "monday")
     assert Session("7").fresh().conversation != Session("7").conversation
+
+
+def test_conversations_stand_by_day() -> None:
+    today = NOW.astimezone()
+    days = (0, 1, 3, 40)
+    entries = [Conversation(f"c{ago}", "7", f"asked {ago} days ago", NOW, today - timedelta(days=ago), 2) for ago in days]
+    drawn = lists.conversations(entries[::-1], None, today=today.date())
+    earlier = (today - timedelta(days=40)).strftime("%Y-%m")
+    assert re.findall(r'<h3 class="day">([^<]+)<', drawn) == ["Today", "Yesterday", "The last seven days", earlier]
+    assert [int(ago) for ago in re.findall(r'title="asked (\d+)', drawn)] == list(days)

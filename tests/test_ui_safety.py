@@ -276,8 +276,7 @@ def keep(page: Page) -> None:
     page.click("#new")
     page.wait("!document.querySelector('#thread .private')")
     page.click("#conversations [data-act=delete]")
-    page.wait("document.querySelector('#page-dialog').open")
-    page.click("#page-dialog .yes")
+    page.wait("document.querySelector('#conversations .undo')")
 
 
 def know(page: Page, file: Path) -> None:

@@ -12,6 +12,7 @@ import gradio as gr
 from assistant import Answer, AssistantError, Message, NotFound, answer_from_json
 from ui import lists, render
 from ui.checking import Checking
+from ui.deleting import Deleting
 from ui.progress import Event, Progress
 from ui.session import Session
 from ui.turn import Turn
@@ -63,6 +64,7 @@ class Chat:
         self._assistant = assistant
         self.checking = Checking(assistant)
         self._turns: dict[str, Turn] = {}
+        self.deleting = Deleting(assistant)
 
     def conversation(self, session: Session) -> str:
         """The conversation so far as HTML, or the welcome where there is nothing yet."""
@@ -122,9 +124,10 @@ class Chat:
             turn.left.wait(patience)
 
     def close(self) -> None:
-        """End every turn."""
+        """End every turn, and delete what was to be deleted."""
         for turn in list(self._turns.values()):
             turn.stop()
+        self.deleting.close()
 
     def _left(self, question: str, session: Session) -> str | None:
         """The id of the last question where it is this one and was not finished: asked again, it stands there once."""

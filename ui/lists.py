@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from html import escape
+from itertools import groupby
 from pathlib import PurePath
 from urllib.parse import urlsplit
 
@@ -12,12 +13,25 @@ from assistant import Conversation, Document, IngestProgress, IngestReport, Memo
 from ui import icons
 
 
-def conversations(entries: Sequence[Conversation], current: str | None) -> str:
-    """The conversations, newest first, each to open, rename, save or delete."""
+def conversations(
+    entries: Sequence[Conversation], current: str | None, *, deleted: str | None = None, today: date | None = None
+) -> str:
+    """The conversations by day, newest first, each to open, rename, save or delete; one just `deleted` can be brought back."""
+    undo = f'<p class="undo" role="status">Deleted “{escape(deleted)}”. {_words("undo", "Undo")}</p>' if deleted else ""
     if not entries:
-        return '<p class="quiet empty">No conversations yet.</p>'
+        return f'{undo}<p class="quiet empty">No conversations yet.</p>'
     newest = sorted(entries, key=lambda entry: entry.updated, reverse=True)
-    return f'<ul class="list" aria-label="Conversations">{"".join(_conversation(entry, entry.id == current) for entry in newest)}</ul>'
+    now = today or date.today()
+    return undo + "".join(
+        f'<h3 class="day">{when}</h3><ul class="list" aria-label="Conversations: {when}">{"".join(_conversation(entry, entry.id == current) for entry in group)}</ul>'
+        for when, group in groupby(newest, key=lambda entry: _when(entry.updated.astimezone().date(), now))
+    )
+
+
+def _when(said: date, today: date) -> str:
+    """Today, yesterday, this week, or the month, as the platform's language does not matter."""
+    days = (today - said).days
+    return "Today" if days < 1 else "Yesterday" if days == 1 else "The last seven days" if days < 7 else f"{said:%Y-%m}"
 
 
 def _conversation(entry: Conversation, current: bool) -> str:
@@ -29,14 +43,7 @@ def _conversation(entry: Conversation, current: bool) -> str:
         '<span class="entry-actions">'
         + _action("rename", entry.id, icons.EDIT, f"Rename {title}", prompt="Name of the conversation", value=title)
         + _action("export", entry.id, icons.SAVE, f"Save {title} as a file")
-        + _action(
-            "delete",
-            entry.id,
-            icons.REMOVE,
-            f"Delete {title}",
-            confirm=f"Delete “{title}”? It cannot be brought back.",
-            yes="Delete",
-        )
+        + _action("delete", entry.id, icons.REMOVE, f"Delete {title}")
         + "</span></li>"
     )
 

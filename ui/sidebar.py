@@ -98,11 +98,13 @@ class Side:
 
     def conversations(self, session: Session, words: str = "") -> str:
         """The list of conversations, or of those in which some words stand."""
-        kept = _or_notice(
-            lambda: lists.conversations(
-                self._assistant.conversations.all(user=session.user, query=words.strip()), session.conversation
-            )
-        )
+        going, title = self._chat.deleting.waiting(session.user) or (None, None)
+
+        def draw() -> str:
+            found = self._assistant.conversations.all(user=session.user, query=words.strip())
+            return lists.conversations([entry for entry in found if entry.id != going], session.conversation, deleted=title)
+
+        kept = _or_notice(draw)
         # page.js keeps these two over a reload of the tab.
         return (
             f'<div data-user="{escape(session.user)}" data-conversation="{escape(session.conversation)}"'
@@ -187,7 +189,7 @@ class Side:
         return self.start(Session(by_label.get(chosen, chosen)), request)
 
     def act_on_conversation(self, session: Session, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
-        """Open, rename, save or delete: what `start` gives, and a file to save."""
+        """Open, rename, save, delete or bring back: what `start` gives, and a file to save."""
         kept, key = self._assistant.conversations, str(event.id)
         unchanged = [gr.skip()] * 8
         try:
@@ -195,9 +197,12 @@ class Side:
                 case "open":
                     return (*self.start(session.opened(key), request), gr.skip())
                 case "delete":
-                    kept.delete(key, user=session.user)
+                    title = next((entry.title for entry in kept.all(user=session.user) if entry.id == key), "")
+                    self._chat.deleting.begin(key, title or "Untitled", user=session.user)
                     if key == session.conversation:
                         return (*self.start(session.fresh(), request), gr.skip())
+                case "undo" if not self._chat.deleting.undo(session.user):
+                    gr.Warning("Its time was up: it is deleted.", title="That did not work")
                 case "rename":
                     kept.rename(key, str(event.value).strip()[:200] or "Untitled", user=session.user)
                 case "export":
