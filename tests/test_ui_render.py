@@ -294,5 +294,5 @@ def test_conversations_stand_by_day() -> None:
     entries = [Conversation(f"c{ago}", "7", f"asked {ago} days ago", NOW, today - timedelta(days=ago), 2) for ago in days]
     drawn = lists.conversations(entries[::-1], None, today=today.date())
     earlier = (today - timedelta(days=40)).strftime("%Y-%m")
-    assert re.findall(r'<h3 class="day">([^<]+)<', drawn) == ["Today", "Yesterday", "The last seven days", earlier]
+    assert re.findall(r'<h2 class="day">([^<]+)<', drawn) == ["Today", "Yesterday", "The last seven days", earlier]
     assert [int(ago) for ago in re.findall(r'title="asked (\d+)', drawn)] == list(days)

@@ -23,7 +23,7 @@ def conversations(
     newest = sorted(entries, key=lambda entry: entry.updated, reverse=True)
     now = today or date.today()
     return undo + "".join(
-        f'<h3 class="day">{when}</h3><ul class="list" aria-label="Conversations: {when}">{"".join(_conversation(entry, entry.id == current) for entry in group)}</ul>'
+        f'<h2 class="day">{when}</h2><ul class="list" aria-label="Conversations: {when}">{"".join(_conversation(entry, entry.id == current) for entry in group)}</ul>'
         for when, group in groupby(newest, key=lambda entry: _when(entry.updated.astimezone().date(), now))
     )
 
