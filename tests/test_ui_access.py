@@ -123,6 +123,7 @@ def test_the_question_box_is_there_within_a_second_and_what_is_typed_at_once_is_
 @browser
 def test_what_is_sent_before_the_page_knows_who_is_there_waits_for_that(page: Page, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     page.become("Ada Lovelace")
+    page.wait("document.querySelector('#conversations [data-user=\"7\"]')")  # and the tab keeps it over the reload
     suggestions = stand_in.suggestions
 
     def slow() -> tuple[str, ...]:
