@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from graphs.grounding import words
-from stores.values import Passage, Schema, ValueMatch
+from stores.values import Memory, Passage, Schema, ValueMatch
 
 TEMPERATURE = 0.65
 """How far the model's own log-probability counts."""
@@ -36,6 +36,8 @@ WEIGHTS: dict[str, dict[str, float]] = {
     "you": {"documents": -0.5, "memory": -0.8, "chat": 2.4, "off_topic": -0.8},
     "mine": {"sql": -0.6, "both": -0.3, "memory": 1.2, "off_topic": -0.2},
     "carried": {"sql": -0.5, "documents": -0.3, "chat": 2.1, "off_topic": -0.9},
+    # How many of the question's words stand in something that the user told: not fitted, since no message of the set had a memory.
+    "held": {"sql": -0.5, "memory": 3.0, "off_topic": -1.5},
     "errand": {"documents": -0.3, "memory": -0.2, "chat": -0.7, "off_topic": 1.4},
 }
 
@@ -103,7 +105,7 @@ def weigh(
 
 
 def gather(
-    question: str, *, schema: Schema | None, values: list[ValueMatch], nearest: list[Passage]
+    question: str, *, schema: Schema | None, values: list[ValueMatch], nearest: list[Passage], memories: Sequence[Memory] = ()
 ) -> dict[str, float]:
     """How strong each kind of evidence is for a question."""
     similarity = nearest[0].similarity if nearest else 0.0
@@ -126,8 +128,16 @@ def gather(
         "you": float(not told and bool(_YOU.search(question))),
         "mine": float(bool(_MINE.search(question))),
         "carried": float(carried),
+        "held": _held(question, memories),
         "errand": float(errand),
     }
+
+
+def _held(question: str, memories: Sequence[Memory]) -> float:
+    """The part of a question's content words that stand in one memory; nothing where that is less than half."""
+    own = words(question)
+    best = max((len(own & words(memory.text)) / len(own) for memory in memories), default=0.0) if own else 0.0
+    return best if best > 0.5 else 0.0
 
 
 def _shared(question: str, names: set[str], passage: Passage) -> float:

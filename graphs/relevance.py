@@ -43,7 +43,7 @@ def relevance(state: State, runtime: Runtime[Turn]) -> State:
         routes = possible(turn)
         said = turn.speaker.choose(messages(state, turn), routes)
         schema = turn.services.database.schema() if turn.services.database else None
-        evidence = gather(state["question"], schema=schema, values=state["values"], nearest=state["nearest"])
+        evidence = gather(state["question"], schema=schema, values=state["values"], nearest=state["nearest"], memories=state["memories"])
         found = weigh(said, evidence, previous_route(state["recent"]) if leans(state["question"]) else None)
         ranked = sorted(found, key=lambda r: found[r], reverse=True)
         best, second = cast(Route, ranked[0]), cast(Route, ranked[1])

@@ -1,9 +1,11 @@
 """What the stores and the wording say about the route."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from graphs.evidence import gather, weigh
-from stores.values import ColumnInfo, Passage, Schema, TableInfo
+from stores.values import ColumnInfo, Memory, Passage, Schema, TableInfo
 
 SCHEMA = Schema("sqlite", (TableInfo("order_lines", (ColumnInfo("OrderId", "INTEGER"), ColumnInfo("city", "TEXT"))),), "f")
 NEAR = [Passage("1", "a.md", "d", "1", "text", 1.0, 0.7)]
@@ -70,3 +72,11 @@ def test_words_that_stand_in_the_passage_count_unless_the_schema_has_them_too() 
     passage = [Passage("1", "a.md", "d", "1", "A broken bell is replaced; an order in the city takes a day.", 1.0, 0.3)]
     assert gather("Who pays for a broken bell?", schema=None, values=[], nearest=passage)["shared"] == pytest.approx(2 / 3)
     assert gather("Orders by city", schema=SCHEMA, values=[], nearest=passage)["shared"] == 0
+
+
+def test_what_the_user_told_is_looked_for_in_their_memory() -> None:
+    told = [Memory("m", "7", "I prefer short answers and my shift ends at 17:00.", datetime(2026, 1, 1, tzinfo=UTC))]
+    wavering = {"sql": 0.3, "documents": 0.1, "memory": 0.1, "chat": 0.1, "off_topic": 0.4}
+    for question, route in (("When does my shift end?", "memory"), ("When does the museum open?", "off_topic")):
+        found = weigh(wavering, gather(question, schema=SCHEMA, values=[], nearest=[], memories=told))
+        assert max(found, key=lambda r: found[r]) == route
