@@ -137,7 +137,7 @@ def _held(question: str, memories: Sequence[Memory]) -> float:
     """The part of a question's content words that stand in one memory; nothing where that is less than half."""
     own = words(question)
     best = max((len(own & words(memory.text)) / len(own) for memory in memories), default=0.0) if own else 0.0
-    return best if best > 0.5 else 0.0
+    return best if best >= 0.5 else 0.0
 
 
 def _shared(question: str, names: set[str], passage: Passage) -> float:
