@@ -8,6 +8,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from argon2 import PasswordHasher
@@ -49,8 +50,6 @@ class Accounts:
         self._path = path
         self._hasher = hasher or PasswordHasher()
         self._wrong: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=TRIES))
-        # A name that is not there takes as long as one that is.
-        self._nobody = self._hasher.hash("nobody")
 
     def all(self) -> list[Account]:
         """The accounts by name; none where nobody has been added."""
@@ -96,10 +95,11 @@ class Accounts:
         wrong = self._wrong[name] if len(self._wrong) < 10_000 or name in self._wrong else deque(maxlen=TRIES)
         if len(wrong) == TRIES and now - wrong[0] < WITHIN:
             raise TooManyTries(WITHIN - (now - wrong[0]))
+        nobody = self._nobody
         with self._open() as db:
             row = db.execute("SELECT hash, user, admin FROM accounts WHERE name = ?", (name,)).fetchone()
         try:
-            self._hasher.verify(row[0] if row else self._nobody, password[: LONGEST + 1])
+            self._hasher.verify(row[0] if row else nobody, password[: LONGEST + 1])
         except (Argon2Error, InvalidHashError):
             row = None
         if row is None:
@@ -107,6 +107,11 @@ class Accounts:
             return None
         self._wrong.pop(name, None)
         return Account(name, row[1], bool(row[2]))
+
+    @cached_property
+    def _nobody(self) -> str:
+        """A name that is not there takes as long as one that is. Made when somebody first signs in: most pages have no accounts."""
+        return self._hasher.hash("nobody")
 
     def _hashed(self, password: str) -> str:
         if not SHORTEST <= len(password) <= LONGEST:

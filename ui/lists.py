@@ -122,6 +122,11 @@ def notice(text: str) -> str:
     return f'<p class="notice" role="alert">{escape(text)}</p>'
 
 
+def good(text: str) -> str:
+    """One line where something was done."""
+    return f'<p class="good" role="status">{escape(text)}</p>'
+
+
 def status(state: State, server_url: str | None) -> str:
     """Which model runs, and where what is asked goes."""
     if server_url:

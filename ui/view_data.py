@@ -95,7 +95,7 @@ class DataView:
             found = self._assistant.setup.test_connection(url(kind, where, name, user, password))
         except AssistantError as error:
             return lists.notice(str(error))
-        return f'<p class="good" role="status">It can be read: {found} {"table" if found == 1 else "tables"}.</p>'
+        return lists.good(f"It can be read: {found} {'table' if found == 1 else 'tables'}.")
 
     def connect(self, kind: str, where: str, name: str, user: str, password: str, session: Session) -> tuple[Any, ...]:
         """Use the database that the form names: (what came of it, overview, table, password)."""
@@ -104,7 +104,7 @@ class DataView:
             self._assistant.setup.connect(url(kind, where, name, user, password))
         except AssistantError as error:
             return lists.notice(str(error)), gr.skip(), gr.skip(), gr.skip()
-        return '<p class="good" role="status">Connected, and kept in the settings.</p>', self.overview(), "", ""
+        return lists.good("Connected, and kept in the settings."), self.overview(), "", ""
 
 
 def url(kind: str, where: str, name: str, user: str, password: str) -> str:

@@ -78,7 +78,7 @@ class DocumentsView:
             uploads.drop(document.path, home=self._assistant.settings.home)
         except (AssistantError, OSError) as error:
             return gr.skip(), gr.skip(), lists.notice(str(error))
-        return self.listed(words, session), "", f'<p class="good" role="status">{escape(document.name)} was removed.</p>'
+        return self.listed(words, session), "", lists.good(f"{document.name} was removed.")
 
     def add(self, path: str, everybody: bool, words: str, session: Session) -> Iterator[tuple[Any, ...]]:
         """Take in a folder or a file that lies on this machine: yields (report, list) as it goes."""

@@ -75,10 +75,10 @@ class ModelsView:
                     return
                 case "use":
                     setup.use(name)
-                    yield self._models(), _good(f"{name} answers from the next question on; it loads now."), settings_list(self._assistant.settings)
+                    yield self._models(), lists.good(f"{name} answers from the next question on; it loads now."), settings_list(self._assistant.settings)
                 case "delete":
                     setup.models.remove(name)
-                    yield self._models(), _good(f"{name} was deleted."), gr.skip()
+                    yield self._models(), lists.good(f"{name} was deleted."), gr.skip()
         except AssistantError as error:
             yield self._models(), lists.notice(str(error)), gr.skip()
 
@@ -104,7 +104,7 @@ class ModelsView:
                 said.put(None)
 
         threading.Thread(target=run, name="fetch", daemon=True).start()
-        came = _good(f"{name} is here, and whole.")
+        came = lists.good(f"{name} is here, and whole.")
         try:
             while (state := said.get()) is not None:
                 if isinstance(state, AssistantError):
@@ -123,7 +123,7 @@ class ModelsView:
         except AssistantError as error:
             return gr.skip(), lists.notice(str(error)), gr.skip()
         when = "It holds from the next question on." if now else "It holds from the next start on."
-        return self._models(), _good(f"{event.id} was changed. {when}"), settings_list(self._assistant.settings)
+        return self._models(), lists.good(f"{event.id} was changed. {when}"), settings_list(self._assistant.settings)
 
 
 def models(offers: list[ModelOffer]) -> str:
@@ -193,7 +193,3 @@ def _button(act: str, key: str, shown: str, *, look: str = "text-button", label:
 
 def _size(count: int) -> str:
     return f"{count / 1e6:,.0f} MB" if count < 1e9 else f"{count / 1e9:.2f} GB"
-
-
-def _good(text: str) -> str:
-    return f'<p class="good" role="status">{escape(text)}</p>'
