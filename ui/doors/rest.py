@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -68,6 +69,17 @@ class Sql(Given):
     sql: str = Field(min_length=1, max_length=20_000)
 
 
+class Listed(BaseModel):
+    """A document, without where it lies; `user` is null where it is for everybody."""
+
+    id: str
+    name: str
+    title: str
+    user: str | None
+    passages: int
+    added: datetime
+
+
 Words = Annotated[str, Query(min_length=1, max_length=4000)]
 Most = Annotated[int, Query(ge=1, le=50)]
 
@@ -109,12 +121,12 @@ def _documents(router: APIRouter, assistant: Assistant) -> None:
             raise NotFound(f"There is no document {id}. List the documents to see their ids.")
         return found
 
-    @router.get("/documents", tags=["documents"])
+    @router.get("/documents", tags=["documents"], response_model=list[Listed])
     def documents(who: Reader) -> list[Document]:
         """The documents for everybody and the user's own."""
         return kept.all(user=who.user)
 
-    @router.post("/documents", tags=["documents"], status_code=201)
+    @router.post("/documents", tags=["documents"], status_code=201, response_model=Listed)
     def add(who: Reader, file: Annotated[UploadFile, File()], everybody: Annotated[bool, Form()] = False) -> Document:
         """Take in a file; one of the same name is replaced. For everybody: with a key for `admin`."""
         if everybody:
@@ -130,7 +142,7 @@ def _documents(router: APIRouter, assistant: Assistant) -> None:
         if report.refused:
             uploads.drop(str(path), home=home)
             raise DocumentUnreadable(f"{report.refused[0].path}: {report.refused[0].reason}")
-        return next(document for document in kept.all(user=who.user) if Path(document.path) == path)
+        return next(document for document in kept.all(user=who.user) if Path(document.path).resolve() == path.resolve())
 
     @router.get("/documents/search", tags=["documents"])
     def search(who: Reader, query: Words, k: Most = 5) -> list[Passage]:

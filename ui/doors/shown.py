@@ -16,7 +16,7 @@ def below(answer: Answer) -> str:
     """What the words do not say: the choices where the assistant asks back, the rows and the query that found them."""
     parts = []
     if answer.choices:
-        parts.append("\n".join(f"- {choice}" for choice in answer.choices))
+        parts.append("\n".join(f"- {_cell(choice)}" for choice in answer.choices))
     if answer.table and answer.table.rows:
         parts.append(_table(answer.table))
     if answer.sql:
