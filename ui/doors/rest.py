@@ -28,6 +28,10 @@ from ui.doors import running
 from ui.doors.access import Asker, Querier, Reader, Rememberer
 
 
+SAYS = r"[^\s]"
+"""A text with something in it."""
+
+
 class Given(BaseModel):
     """A request's body; what it does not know it refuses."""
 
@@ -37,7 +41,7 @@ class Given(BaseModel):
 class Question(Given):
     """A question; `conversation` is an id of one's own choosing, a new one where it is left out."""
 
-    question: str
+    question: str = Field(pattern=SAYS)
     conversation: str | None = Field(None, min_length=1, max_length=200)
     private: bool = False
 
@@ -45,13 +49,13 @@ class Question(Given):
 class Statement(Given):
     """What is to be remembered."""
 
-    text: str = Field(min_length=1, max_length=2000)
+    text: str = Field(pattern=SAYS, max_length=2000)
 
 
 class Title(Given):
     """A conversation's name."""
 
-    title: str = Field(min_length=1, max_length=200)
+    title: str = Field(pattern=SAYS, max_length=200)
 
 
 class Judgement(Given):
