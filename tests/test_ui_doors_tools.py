@@ -35,9 +35,11 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 def connected(url: str, token: str, mode: str = "auto", **headers: str) -> AbstractAsyncContextManager[Client]:
     @asynccontextmanager
     async def connect() -> Any:
-        async with httpx2.AsyncClient(headers={"authorization": f"Bearer {token}", **headers}, timeout=30) as http:
-            async with Client(streamable_http_client(f"{url}mcp", http_client=http), mode=mode) as client:
-                yield client
+        async with (
+            httpx2.AsyncClient(headers={"authorization": f"Bearer {token}", **headers}, timeout=30) as http,
+            Client(streamable_http_client(f"{url}mcp", http_client=http), mode=mode) as client,
+        ):
+            yield client
 
     return connect()
 

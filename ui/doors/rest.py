@@ -27,7 +27,6 @@ from ui import uploads
 from ui.doors import running
 from ui.doors.access import Asker, Querier, Reader, Rememberer
 
-
 SAYS = r"[^\s]"
 """A text with something in it."""
 
