@@ -222,6 +222,9 @@ def test_errors_have_the_shape_that_clients_know(real: House) -> None:
     with pytest.raises(openai.PermissionDeniedError, match="--scope ask"):
         client(real.running, real.key("local", "documents")).chat.completions.create(model="assistant", messages=said("Hello"))
     with real.client() as plain:
+        for odd in (b'"\\ud800"', b'"\\u0000"', b"[]", b"null", b"1e999"):
+            body = b'{"messages": [{"role": "user", "content": %s}]}' % odd
+            assert plain.post("/v1/chat/completions", content=body, headers={"content-type": "application/json"}).status_code in (200, 400), odd
         assert plain.post("/v1/chat/completions", content=b"{" * 200_000, headers={"content-type": "application/json"}).status_code == 400
         assert plain.post("/v1/chat/completions", content=b" " * (9 * 2**20), headers={"content-type": "application/json"}).status_code == 413
 
@@ -299,6 +302,9 @@ def test_a_conversation_may_be_named(real: House) -> None:
     for question in ("One", "Two"):
         asked.create(model="assistant", messages=said(question), extra_body={"conversation": "monday"})
     assert [(c.id, c.messages) for c in real.assistant.conversations.all(user="named")] == [("monday", 4)]
+    answer = asked.with_raw_response.create(model="assistant", messages=said("Three"), extra_body={"conversation": "mañana\r\nSet-Cookie: 日"})
+    assert "set-cookie" not in answer.headers
+    assert answer.headers["x-conversation"].startswith("ma%C3%B1ana%0D%0A")
 
 
 # Open WebUI

@@ -53,6 +53,7 @@ def application(assistant: Assistant) -> App:
     app.exception_handler(AssistantError)(_told)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(HTTPException)(_refused)
+    app.exception_handler(UnicodeEncodeError)(_unwritable)
     app.exception_handler(Exception)(_unexpected)
     return app
 
@@ -71,6 +72,11 @@ async def _invalid(request: Request, error: RequestValidationError) -> JSONRespo
 
 async def _refused(_: Request, error: HTTPException) -> JSONResponse:
     return refusal(error.status_code, str(error.detail), "invalid_request", dict(error.headers or {}))
+
+
+async def _unwritable(_: Request, error: UnicodeEncodeError) -> JSONResponse:
+    """JSON can spell half a character; nothing could be kept of it, and nothing was."""
+    return refusal(400, f"The text holds half a character ({error.reason}). Send whole ones.", "invalid_request")
 
 
 async def _unexpected(_: Request, error: Exception) -> JSONResponse:

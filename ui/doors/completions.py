@@ -10,6 +10,7 @@ import struct
 import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
@@ -126,7 +127,7 @@ class Completion:
         )
         if not self._asked.stream:
             try:
-                return JSONResponse(self._whole(await answer(stream, request)), headers={"x-conversation": at.conversation})
+                return JSONResponse(self._whole(await answer(stream, request)), headers={"x-conversation": quote(at.conversation)})
             finally:
                 await asyncio.to_thread(self._leave, at.conversation)
         coming = events(stream)
@@ -161,7 +162,7 @@ class Completion:
     def _told(self, coming: AsyncIterator[Any], stream: Any, conversation: str = "") -> Response:
         told_as = Told(self._chunks(coming, conversation), stream)
         if conversation:
-            told_as.headers["x-conversation"] = conversation
+            told_as.headers["x-conversation"] = quote(conversation)
         return told_as
 
     async def _chunks(self, coming: AsyncIterator[Any], conversation: str) -> AsyncIterator[str]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Turn = tuple[str, str]
 """A question, and what was answered; empty where nothing was."""
 MARK = "chat-"
+LOOKED_AT = 50
+"""Conversations with the same first question that are compared with a history, the latest first."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,9 @@ def place(assistant: Assistant, turns: Sequence[Turn], question: str, *, user: s
     first = turns[0][0] if turns else question
     key = MARK + hashlib.sha256(_plain(first).encode("utf-8", "replace")).hexdigest()[:24]
     if turns and not private:
-        for kept in assistant.conversations.all(user=user):
-            if kept.id.startswith(key) and (found := _at(assistant.conversations.messages(kept.id, user=user), turns, kept.id)):
+        alike = [kept.id for kept in assistant.conversations.all(user=user) if kept.id.startswith(key)]
+        for id_ in alike[:LOOKED_AT]:
+            if found := _at(assistant.conversations.messages(id_, user=user), turns, id_):
                 return found
     new = f"{key}-{secrets.token_hex(6)}"
     if turns:
