@@ -23,6 +23,7 @@ from assistant.keys import Keys
 from tests.doors import House, house
 from tests.stand_in_assistant import StandIn
 from tests.test_ui_login import PASSWORD, QUICK
+from ui.cli import run
 from ui.server import Running, serve
 
 
@@ -86,6 +87,24 @@ def test_a_key_is_kept_hashed_and_ends_when_it_is_revoked(tmp_path: Path) -> Non
     keys.add("other", user="8")
     assert keys.revoke_all(user="7") == 1
     assert [key.name for key in keys.all()] == ["other"]
+
+
+def test_keys_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def told(*arguments: str) -> str:
+        assert run(["--home", str(tmp_path), *arguments]) == 0
+        return capsys.readouterr().out
+
+    token = told("keys", "add", "reports", "--user", "7", "--scope", "query").strip()
+    found = Keys(tmp_path / FILE).find(token)
+    assert found
+    assert (found.user, found.scopes) == ("7", {"query"})
+    listed = told("keys", "list")
+    assert "reports" in listed
+    assert token not in listed
+    Accounts(tmp_path / FILE, hasher=QUICK).add("ada", PASSWORD, user="7")
+    assert "keys of user 7 that were revoked: 1" in told("users", "remove", "ada")
+    assert Keys(tmp_path / FILE).find(token) is None
+    assert run(["--home", str(tmp_path), "keys", "revoke", "reports"]) == 1
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/chat/completions", "/api/v1/documents", "/api/v1/openapi.json", "/mcp", "/mcp/", "/v1/", "/v1", "/v1/../config"])

@@ -56,7 +56,7 @@ def remove(ctx: typer.Context, name: Name) -> None:
     ended = 0
     if account and all(other.user != account.user for other in accounts.all()):
         ended = keys(ctx).revoke_all(user=account.user)
-    say(f"{name} may not sign in any more{f'; {ended} keys of user {account.user} were revoked' if account and ended else ''}.")
+    say(f"{name} may not sign in any more{f'; keys of user {account.user} that were revoked: {ended}' if account and ended else ''}.")
 
 
 def _accounts(ctx: typer.Context) -> Accounts:

@@ -90,7 +90,7 @@ Most = Annotated[int, Query(ge=1, le=50)]
 def routes(assistant: Assistant) -> APIRouter:
     """The routes under /api/v1."""
     router = APIRouter()
-    for add in (_asking, _documents, _memories, _conversations):
+    for add in (_asking, _documents, _finding, _memories, _conversations):
         add(router, assistant)
     return router
 
@@ -118,12 +118,6 @@ def _asking(router: APIRouter, assistant: Assistant) -> None:
 def _documents(router: APIRouter, assistant: Assistant) -> None:
     kept, home = assistant.documents, assistant.settings.home
 
-    def visible(id: str, user: str) -> Document:  # noqa: A002
-        found = next((document for document in kept.all(user=user) if document.id == id), None)
-        if found is None:
-            raise NotFound(f"There is no document {id}. List the documents to see their ids.")
-        return found
-
     @router.get("/documents", tags=["documents"], response_model=list[Listed])
     def documents(who: Reader) -> list[Document]:
         """The documents for everybody and the user's own."""
@@ -147,6 +141,19 @@ def _documents(router: APIRouter, assistant: Assistant) -> None:
             raise DocumentUnreadable(f"{report.refused[0].path}: {report.refused[0].reason}")
         return next(document for document in kept.all(user=who.user) if Path(document.path).resolve() == path.resolve())
 
+    @router.delete("/documents/{id}", tags=["documents"], status_code=204)
+    def remove(id: str, who: Reader) -> None:  # noqa: A002
+        """Remove a document of one's own; one for everybody with a key for `admin`."""
+        found = _visible(assistant, id, who.user)
+        if found.user is None:
+            who.may("admin")
+        kept.remove(found.id, user=who.user)
+        uploads.drop(found.path, home=home)
+
+
+def _finding(router: APIRouter, assistant: Assistant) -> None:
+    kept = assistant.documents
+
     @router.get("/documents/search", tags=["documents"])
     def search(who: Reader, query: Words, k: Most = 5) -> list[Passage]:
         """The passages that answer a query best, the best first."""
@@ -155,16 +162,7 @@ def _documents(router: APIRouter, assistant: Assistant) -> None:
     @router.get("/documents/{id}", tags=["documents"])
     def contents(id: str, who: Reader) -> list[Passage]:  # noqa: A002
         """The passages of a document in their order."""
-        return kept.contents(visible(id, who.user).id, user=who.user)
-
-    @router.delete("/documents/{id}", tags=["documents"], status_code=204)
-    def remove(id: str, who: Reader) -> None:  # noqa: A002
-        """Remove a document of one's own; one for everybody with a key for `admin`."""
-        found = visible(id, who.user)
-        if found.user is None:
-            who.may("admin")
-        kept.remove(found.id, user=who.user)
-        uploads.drop(found.path, home=home)
+        return kept.contents(_visible(assistant, id, who.user).id, user=who.user)
 
     @router.get("/passages/{id}", tags=["documents"])
     def passage(id: str, who: Reader) -> list[Passage]:  # noqa: A002
@@ -172,6 +170,13 @@ def _documents(router: APIRouter, assistant: Assistant) -> None:
         if not (found := kept.around(id, user=who.user)):
             raise NotFound(f"There is no passage {id}. Ask again: its document may have changed.")
         return found
+
+
+def _visible(assistant: Assistant, id: str, user: str) -> Document:  # noqa: A002
+    found = next((document for document in assistant.documents.all(user=user) if document.id == id), None)
+    if found is None:
+        raise NotFound(f"There is no document {id}. List the documents to see their ids.")
+    return found
 
 
 def _memories(router: APIRouter, assistant: Assistant) -> None:
