@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +17,7 @@ import numpy as np
 import openai
 import pytest
 
-from assistant import AssistantError, NotFound, Settings
+from assistant import Assistant, AssistantError, NotFound, Settings
 from assistant.accounts import FILE, Accounts
 from assistant.keys import Keys
 from tests.doors import House, house
@@ -389,3 +389,33 @@ def test_many_wait_at_once_and_none_holds_up_another(running: Running, keys: Key
     while (left := [t for t in threading.enumerate() if t.name == "door"]) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert len(left) < 40
+
+
+@pytest.mark.model
+def test_a_real_model_answers_with_its_source_and_stops_when_one_hangs_up(fetched: Callable[[str], Path], tmp_path: Path) -> None:
+    directory = fetched("qwen2.5-coder-0.5b").parent
+    fetched("all-minilm-l6-v2")
+    model = {"name": "qwen2.5-coder-0.5b", "directory": directory, "context": 4096, "prefix_cache_mb": 64}
+    (tmp_path / "walrus.md").write_text("# Store rooms\n\nThe walrus is kept in the room behind the green door, on the second shelf.\n", "utf-8")
+    with Assistant(Settings(home=tmp_path / "home", sample=False, model=model)) as assistant:
+        assistant.documents.add(tmp_path / "walrus.md")
+        served = serve(assistant, port=0, open_browser=False, block=False)
+        asked = client(served, Keys(tmp_path / "home" / FILE).add("k")[1])
+        done = asked.chat.completions.create(model="assistant", messages=said("Where is the walrus kept, according to the documents?"))
+        assert "green door" in (done.choices[0].message.content or "")
+        assert done.choices[0].message.annotations
+        assert "walrus.md" in done.choices[0].message.annotations[0].url_citation.title
+        assert done.usage
+        assert done.usage.completion_tokens
+        vectors = asked.embeddings.create(model="all-minilm-l6-v2", input=["a walrus", "the sea cow", "an invoice"]).data
+        near, far = (float(np.dot(vectors[0].embedding, vectors[at].embedding)) for at in (1, 2))
+        assert near > far
+        stream = asked.chat.completions.create(model="assistant", messages=said("Write a long poem about the sea, the walrus and the wind."), stream=True)
+        assert next(stream).choices[0].delta.role == "assistant"  # the model reads now
+        stream.close()
+        left = time.monotonic()
+        while any(thread.name == "turn" for thread in threading.enumerate()) and time.monotonic() < left + 10:
+            time.sleep(0.01)
+        took = time.monotonic() - left
+        served.close()
+    assert took < 1.0

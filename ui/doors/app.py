@@ -49,7 +49,8 @@ def application(assistant: Assistant) -> App:
     )  # fmt: skip
     app.include_router(completions.routes(assistant), prefix="/v1", include_in_schema=False)
     app.include_router(rest.routes(assistant), prefix="/api/v1")
-    app.router.routes.append(Route("/mcp", tools.endpoint(assistant), methods=["POST"]))
+    tool_calls = tools.endpoint(assistant)
+    app.router.routes.extend(Route(path, tool_calls, methods=["POST"]) for path in ("/mcp", "/mcp/"))
     app.exception_handler(AssistantError)(_told)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(HTTPException)(_refused)
