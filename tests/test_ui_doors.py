@@ -52,8 +52,19 @@ def keys(stand_in: StandIn) -> Iterator[Keys]:
     made.revoke_all(user="local")
 
 
+opened: list[openai.OpenAI] = []
+
+
+@pytest.fixture(autouse=True)
+def hung_up() -> Iterator[None]:
+    yield
+    while opened:
+        opened.pop().close()
+
+
 def client(running: Running, token: str) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{running.url}v1", api_key=token, max_retries=0)
+    opened.append(openai.OpenAI(base_url=f"{running.url}v1", api_key=token, max_retries=0))
+    return opened[-1]
 
 
 def said(*texts: str) -> Any:
@@ -324,6 +335,16 @@ def test_a_conversation_may_be_named(real: House) -> None:
     answer = asked.with_raw_response.create(model="assistant", messages=said("Three"), extra_body={"conversation": "mañana\r\nSet-Cookie: 日"})
     assert "set-cookie" not in answer.headers
     assert answer.headers["x-conversation"].startswith("ma%C3%B1ana%0D%0A")
+
+
+def test_what_is_not_stored_takes_no_conversation_with_it(real: House) -> None:
+    """A named conversation is not the one that is deleted afterwards."""
+    asked = client(real.running, real.key("careful")).chat.completions
+    asked.create(model="assistant", messages=said("One"), extra_body={"conversation": "monday"})
+    with pytest.raises(openai.BadRequestError, match="store"):
+        asked.create(model="assistant", messages=said("Two"), store=False, extra_body={"conversation": "monday"})
+    asked.create(model="assistant", messages=said(TASK % "emoji"), extra_body={"conversation": "monday"})
+    assert [(c.id, c.messages) for c in real.assistant.conversations.all(user="careful")] == [("monday", 2)]
 
 
 # Open WebUI

@@ -8,7 +8,7 @@ import contextlib
 import json
 import struct
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -16,7 +16,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response
 
-from assistant import Answer, Assistant, AssistantError, Done, NotFound, Token
+from assistant import Answer, Assistant, AssistantError, Done, Event, NotFound, Stream, Token
 from ui.doors import history, tasks
 from ui.doors.access import Asker, told
 from ui.doors.running import Told, answer, events
@@ -115,6 +115,8 @@ class Completion:
         self._before = history.paired(said[:-1])
         self._task = tasks.kind(self._question) if not self._before else None
         self._private = asked.store is False or self._task is not None
+        if asked.conversation and asked.store is False:
+            raise AssistantError("What is not stored goes on in no conversation: leave out `conversation`, or `store`.")
 
     async def response(self, request: Request) -> Response:
         """The answer, whole or as it comes. Raises `AssistantError` for what is known before the first event."""
@@ -140,12 +142,12 @@ class Completion:
         return self._told(_after(first, coming), stream, at.conversation)
 
     async def _place(self) -> history.Place:
-        if self._asked.conversation:
+        if self._asked.conversation and not self._private:
             return history.Place(self._asked.conversation)
         return await asyncio.to_thread(history.place, self._assistant, self._before, self._question, user=self._user, private=self._private)
 
     def _leave(self, conversation: str) -> None:
-        """Nothing is left of what was not to be kept."""
+        """Nothing is left of what was not to be kept; its conversation was made for it alone, see `_place`."""
         if self._private:
             with contextlib.suppress(AssistantError):
                 self._assistant.conversations.delete(conversation, user=self._user)
@@ -159,13 +161,13 @@ class Completion:
     def _head(self, kind: str, answer_id: str) -> dict[str, Any]:
         return {"id": f"chatcmpl-{answer_id}", "object": kind, "created": self._made, "model": MODEL}
 
-    def _told(self, coming: AsyncIterator[Any], stream: Any, conversation: str = "") -> Response:
+    def _told(self, coming: AsyncIterator[Event | None], stream: Stream | None, conversation: str = "") -> Response:
         told_as = Told(self._chunks(coming, conversation), stream)
         if conversation:
             told_as.headers["x-conversation"] = quote(conversation)
         return told_as
 
-    async def _chunks(self, coming: AsyncIterator[Any], conversation: str) -> AsyncIterator[str]:
+    async def _chunks(self, coming: AsyncIterator[Event | None], conversation: str) -> AsyncIterator[str]:
         name = f"{self._made}-{id(self):x}"  # an answer has its id at its end only
         counted = bool(self._asked.stream_options and self._asked.stream_options.include_usage)
 
@@ -197,12 +199,12 @@ class Completion:
         yield "data: [DONE]\n\n"
 
 
-async def _one(done: Answer) -> AsyncIterator[Any]:
+async def _one(done: Answer) -> AsyncIterator[Event]:
     yield Token(done.text)
     yield Done(done)
 
 
-async def _after(first: Any, coming: Any) -> AsyncIterator[Any]:
+async def _after(first: Event | None, coming: AsyncGenerator[Event | None]) -> AsyncIterator[Event | None]:
     async with contextlib.aclosing(coming):
         yield first
         async for event in coming:

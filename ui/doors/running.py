@@ -79,9 +79,9 @@ async def _hung_up(request: Request, stream: Stream) -> None:
 
 
 class Told(StreamingResponse):
-    """Server-sent events of a turn; whatever ends the response ends the turn."""
+    """Server-sent events of a turn, where there is one; whatever ends the response ends the turn."""
 
-    def __init__(self, content: AsyncIterator[str], stream: Stream) -> None:
+    def __init__(self, content: AsyncIterator[str], stream: Stream | None) -> None:
         super().__init__(content, media_type="text/event-stream", headers={"cache-control": "no-store", "x-accel-buffering": "no"})
         self._stream = stream
 
@@ -90,4 +90,5 @@ class Told(StreamingResponse):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._stream.close()
+            if self._stream:
+                self._stream.close()
