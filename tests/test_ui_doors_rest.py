@@ -186,7 +186,7 @@ def test_the_people_of_a_gateway_are_kept_apart(real: House) -> None:
 
 
 def test_it_is_as_its_openapi_says(real: House) -> None:
-    """Some hundred generated requests, right ones and wrong ones: every status, body and type as documented, and no 500."""
+    """Generated requests to every route, right ones and wrong ones: every status, body and type as documented, and no 500."""
     import schemathesis
     from hypothesis import HealthCheck, Phase, given, settings
     from schemathesis.generation import GenerationMode
@@ -199,7 +199,7 @@ def test_it_is_as_its_openapi_says(real: House) -> None:
     schema = schemathesis.openapi.from_dict(document)
     schema.config.update(base_url=real.running.url.rstrip("/"))
     tried: list[int] = []
-    few = settings(max_examples=4, deadline=None, database=None, derandomize=True, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
+    few = settings(max_examples=3, deadline=None, database=None, derandomize=True, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
     # Whether it is a query that reads, or a file that can be read, no schema can say.
     beyond = ("POST /api/v1/query", "POST /api/v1/documents")
 
@@ -218,7 +218,7 @@ def test_it_is_as_its_openapi_says(real: House) -> None:
     for found in schema.get_all_operations():
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
             attempt(found.ok(), mode)
-    assert len(tried) > 100
+    assert len(tried) > 70
     assert {200, 201, 404, 422} <= set(tried)
 
 
