@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 import shutil
 import socket
@@ -78,6 +79,18 @@ def _wait(url: str) -> None:
         else:
             return
     pytest.skip("the PostgreSQL server did not start within 30 seconds")
+
+
+@pytest.fixture
+def state_url(server: str) -> Iterator[str]:
+    """The URL of an empty database for one test."""
+    name = f"state_{next(_numbers)}"
+    admin(server, "postgres", f"CREATE DATABASE {name}")
+    yield f"{server}/{name}"
+    admin(server, "postgres", f"DROP DATABASE {name} WITH (FORCE)")
+
+
+_numbers = itertools.count()
 
 
 def admin(server: str, database: str, sql: str) -> list[tuple[object, ...]]:
