@@ -40,7 +40,7 @@ def bring_forward(conninfo: str, name: str) -> None:
 
 def _revision(connection: psycopg.Connection) -> str:
     try:
-        row = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()  # noqa: S608
+        row = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()
     except errors.UndefinedTable:
         return ""
     return str(row[0]) if row else ""
