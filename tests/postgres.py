@@ -90,6 +90,27 @@ def cluster() -> Iterator[Cluster]:
         made.remove()
 
 
+def _known(name: str) -> bool:
+    import pwd  # not on Windows
+
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def _wait(url: str) -> None:
+    for _ in range(150):
+        try:
+            psycopg.connect(url).close()
+        except psycopg.OperationalError:
+            time.sleep(0.2)
+        else:
+            return
+    pytest.skip("the PostgreSQL server did not start within 30 seconds")
+
+
 @pytest.fixture
 def state_url(server: str) -> Iterator[str]:
     """The URL of an empty database for one test."""
