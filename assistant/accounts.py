@@ -28,7 +28,7 @@ TRIES, WITHIN = 5, 300.0
 """So many wrong passwords for one name within so many seconds, and the name has to wait."""
 FILE = "accounts.sqlite"
 
-_TABLE = "CREATE TABLE IF NOT EXISTS accounts (name TEXT PRIMARY KEY, hash TEXT NOT NULL, user TEXT NOT NULL, admin INTEGER NOT NULL)"
+TABLE = "CREATE TABLE IF NOT EXISTS accounts (name TEXT PRIMARY KEY, hash TEXT NOT NULL, user TEXT NOT NULL, admin INTEGER NOT NULL)"
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Accounts:
             self._place.touch(mode=0o600)
             with closing(sqlite3.connect(self._place, timeout=10)) as db, db:
                 db.execute("PRAGMA secure_delete = ON")
-                db.execute(_TABLE)
+                db.execute(TABLE)
                 yield db
         except OSError as error:
             raise StoreUnavailable(f"The accounts {self._place} cannot be opened: {error.strerror or error}.") from error

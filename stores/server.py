@@ -47,11 +47,8 @@ class Server:
     """
 
     def __init__(self, url: str, *, connections: int = 10, seconds: float = 10.0) -> None:
-        given = _read(url)
-        conninfo = make_conninfo("", **{**_CONNECTION, **given})
-        self.name = f"{given.get('host', 'localhost')}:{given.get('port', 5432)}/{given.get('dbname', '')}"
+        conninfo, self.name = reached(url)
         self._here = threading.local()
-        self._first(conninfo)
         self.pool = _Pool(self.name, conninfo, connections, seconds)
         try:
             with self.alone():
@@ -59,14 +56,6 @@ class Server:
         except BaseException:
             self.close()
             raise
-
-    def _first(self, conninfo: str) -> None:
-        """Reach the server once without the pool, which would not say why it cannot."""
-        try:
-            psycopg.connect(conninfo).close()
-        except psycopg.Error as error:
-            why = " ".join(str(error).split())
-            raise StoreUnavailable(f"The server {self.name} of state.url cannot be reached: {why}. Check the URL, and that the server runs.") from error
 
     @contextmanager
     def reading(self) -> Iterator[Speaking]:
@@ -184,9 +173,16 @@ def _one(connection: psycopg.Connection[Any], sql: str) -> bool:
     return bool(row and row[0])
 
 
-def _read(url: str) -> dict[str, Any]:
-    """What a URL says, with whichever of its names PostgreSQL is called."""
+def reached(url: str) -> tuple[str, str]:
+    """(how to connect, a name without secrets) of a server that was reached once: a pool would not say why it cannot. Raises `StoreUnavailable`."""
     try:
-        return dict(conninfo_to_dict(re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)))
-    except psycopg.ProgrammingError as error:
-        raise StoreUnavailable("state.url cannot be read. Write it like postgresql://user:password@host/name?sslmode=verify-full.") from error
+        given = dict(conninfo_to_dict(re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)))
+    except psycopg.ProgrammingError:  # it quotes the URL
+        raise StoreUnavailable("state.url cannot be read. Write it like postgresql://user:password@host/name?sslmode=verify-full.") from None
+    conninfo = make_conninfo("", **{**_CONNECTION, **given})
+    name = f"{given.get('host', 'localhost')}:{given.get('port', 5432)}/{given.get('dbname', '')}"
+    try:
+        psycopg.connect(conninfo).close()
+    except psycopg.Error as error:
+        raise StoreUnavailable(f"The server {name} of state.url cannot be reached: {' '.join(str(error).split())}. Check the URL, and that the server runs.") from error
+    return conninfo, name

@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from assistant import Assistant, AssistantError, NotFound, Settings, StoreUnavailable
+from assistant.doctor import checks
 from stores.schema import NEWEST
 from stores.server import Server, translated
 from tests.postgres import Cluster, admin
@@ -208,6 +209,11 @@ def test_a_server_that_is_gone_is_said_once_and_used_again_when_it_is_back(home:
         ):
             with pytest.raises(StoreUnavailable, match=r"127\.0\.0\.1.*(does not answer|went away).*Try again"):
                 attempt()
+        from ui.chat import Chat
+        from ui.session import Session
+        from ui.sidebar import Side
+
+        assert "does not answer" in Side(one, Chat(one)).conversations(Session("7")), "the page says it"
         assert time.monotonic() - began < 8, "who asks after somebody was told is told sooner"
         assert one.query("SELECT count(*) FROM notes", user="7").rows == ((1,),), "what works without it goes on"
         cluster.start()
@@ -284,6 +290,8 @@ def test_replicas_that_start_at_once_make_the_tables_once_and_newer_ones_are_ref
         with pytest.raises(StoreUnavailable) as refused:
             Server(url)
         assert "zqsecret" not in str(refused.value)
+        [line] = [check for check in checks(Settings(state={"url": url})) if check.name == "state"]
+        assert not line.ok
 
 
 @pytest.mark.parametrize(
