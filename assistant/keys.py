@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from stores.errors import AssistantError, NotFound, StoreUnavailable, sqlite_advice
+from stores import tables
+from stores.errors import AssistantError, NotFound
+
+if TYPE_CHECKING:
+    from stores.history_file import Speaks
+    from stores.server import Server
 
 SCOPES = {
     "ask": "ask questions; conversations and feedback",
@@ -27,7 +32,7 @@ MARK = "ak-"
 _NOTED = timedelta(minutes=1)
 """How exactly the last use is kept: a write for each request would be too many."""
 
-_TABLE = (
+TABLE = (
     "CREATE TABLE IF NOT EXISTS keys (id TEXT PRIMARY KEY, hash TEXT NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE, owner TEXT NOT NULL,"
     " scopes TEXT NOT NULL, created TEXT NOT NULL, used TEXT)"
 )
@@ -47,13 +52,13 @@ class Key:
 
 
 class Keys:
-    """The keys in the accounts' file. Safe for several processes. Raises `StoreUnavailable` where it cannot be read or written.
+    """The keys beside the accounts, in their file or on their server. Safe for several processes. Raises `StoreUnavailable` where it cannot be read or written.
 
     Kept is the SHA-256 of a key: 256 random bits need no slow hash, nobody can try them all.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, place: Path | Server) -> None:
+        self._place = place
 
     def all(self) -> list[Key]:
         """The keys by name."""
@@ -72,7 +77,7 @@ class Keys:
         key = Key(secrets.token_hex(4), name, user, wanted, now)
         values = (key.id, _hashed(token), name, user, " ".join(sorted(wanted)), now.isoformat())
         with self._open() as db:
-            if not db.execute("INSERT OR IGNORE INTO keys VALUES (?, ?, ?, ?, ?, ?, NULL)", values).rowcount:
+            if not db.execute("INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, NULL) ON CONFLICT DO NOTHING", values).rowcount:
                 raise AssistantError(f"There is a key {name!r} already. Revoke it first, or choose another name.")
         return key, token
 
@@ -87,7 +92,7 @@ class Keys:
 
     def revoke_all(self, *, user: str) -> int:
         """End all keys of a user; gives how many."""
-        if not self._path.exists():
+        if self._empty():
             return 0
         with self._open() as db:
             return db.execute("DELETE FROM keys WHERE owner = ?", (user,)).rowcount
@@ -102,24 +107,16 @@ class Keys:
         return found[0] if found else None
 
     def _rows(self, sql: str, *values: str) -> list[Key]:
-        if not self._path.exists():
+        if self._empty():
             return []
         with self._open() as db:
             return [_key(*row) for row in db.execute(sql, values)]
 
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._path.touch(mode=0o600)
-            with closing(sqlite3.connect(self._path, timeout=10)) as db, db:
-                db.execute("PRAGMA secure_delete = ON")
-                db.execute(_TABLE)
-                yield db
-        except OSError as error:
-            raise StoreUnavailable(f"The keys {self._path} cannot be opened: {error.strerror or error}.") from error
-        except sqlite3.Error as error:
-            raise StoreUnavailable(f"The keys {self._path} cannot be used: {error}. {sqlite_advice(getattr(error, 'sqlite_errorname', '') or '')}") from error
+    def _empty(self) -> bool:
+        return isinstance(self._place, Path) and not self._place.exists()
+
+    def _open(self) -> AbstractContextManager[Speaks]:
+        return tables.opened(self._place, TABLE, what="keys")
 
 
 def _hashed(token: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from assistant.home import Home
 from assistant.models.shared import Models
-from assistant.places import Place, in_memory, on_disk
+from assistant.places import Place, in_memory, on_disk, on_server
 from assistant.sample import workspace
 from assistant.settings import Settings
 from stores.database import Database
@@ -66,7 +66,7 @@ def assemble(settings: Settings, home: Home, models: Models) -> Parts:
     embed, model = LazyEmbed(models), models.embedding_model()
     client = open_client(home.index)
     limits = settings.documents
-    kept = on_disk(home.history, home.checkpoints)
+    kept = _kept(settings, home)
     url, user_column = workspace_database(settings, home.path)
 
     def forgotten(ids: Sequence[str], user: str) -> None:
@@ -97,6 +97,20 @@ def assemble(settings: Settings, home: Home, models: Models) -> Parts:
         database=open_database(settings, url) if url else None,
         user_column=user_column,
     )
+
+
+def _kept(settings: Settings, home: Home) -> Place:
+    """Where conversations are kept: in the home, or on the server that the settings name."""
+    if not settings.state.url:
+        return on_disk(home.history, home.checkpoints)
+    from stores.server import Server  # heavy, and a laptop has no use for it
+
+    server = Server(settings.state.url, connections=settings.state.connections, seconds=settings.state.timeout)
+    try:
+        return on_server(server)
+    except BaseException:
+        server.close()
+        raise
 
 
 def workspace_database(settings: Settings, home: Path) -> tuple[str | None, str | None]:

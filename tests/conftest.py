@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.network_guard import Guard
-from tests.postgres import server  # noqa: F401  (a fixture)
+from tests.postgres import cluster, server, state_url  # noqa: F401  (fixtures)
 
 if TYPE_CHECKING:
     from assistant.models.embeddings import OnnxEmbedder

@@ -51,10 +51,10 @@ def revoke(ctx: typer.Context, name: Annotated[str, typer.Argument(help="Its nam
 
 def keys(ctx: typer.Context) -> Keys:
     """The keys of these settings."""
-    from assistant.accounts import FILE
+    from assistant.accounts import opened
     from assistant.keys import Keys
 
-    return Keys(session(ctx).settings().home.expanduser() / FILE)
+    return Keys(ctx.with_resource(opened(session(ctx).settings())))
 
 
 def register(into: typer.Typer) -> None:

@@ -60,9 +60,9 @@ def remove(ctx: typer.Context, name: Name) -> None:
 
 
 def _accounts(ctx: typer.Context) -> Accounts:
-    from assistant.accounts import FILE, Accounts
+    from assistant.accounts import Accounts, opened
 
-    return Accounts(session(ctx).settings().home.expanduser() / FILE)
+    return Accounts(ctx.with_resource(opened(session(ctx).settings())))
 
 
 def _password() -> str:

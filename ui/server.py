@@ -18,7 +18,6 @@ from fastapi import FastAPI
 from starlette.routing import BaseRoute, Mount
 
 from assistant import AssistantError
-from assistant.accounts import FILE, Accounts
 from assistant.keys import Keys
 from ui.chat import Chat
 from ui.doors.access import Doors
@@ -28,6 +27,7 @@ from ui.page import assemble, look
 
 if TYPE_CHECKING:
     from assistant import Assistant
+    from assistant.accounts import Accounts
 
 
 class Server(uvicorn.Server):
@@ -86,7 +86,7 @@ def serve(
 
     Raises AssistantError when the address cannot be listened on.
     """
-    accounts: Accounts | None = Accounts(assistant.settings.home.expanduser() / FILE)
+    accounts: Accounts | None = assistant.accounts
     if accounts and not accounts.all():
         if not is_loopback(host):
             raise AssistantError(
@@ -131,7 +131,7 @@ def application(
     if accounts is not None:
         app.add_middleware(Login, accounts=accounts)
     if assistant is not None:
-        app.add_middleware(Doors, assistant=assistant, keys=Keys(assistant.settings.home.expanduser() / FILE))
+        app.add_middleware(Doors, assistant=assistant, keys=Keys(assistant.accounts.place))
     app.add_middleware(Guard, host=host)  # the outer one
     mounted: FastAPI = gr.mount_gradio_app(
         app, page, path="/", server_name=host, max_file_size=int(max_megabytes * 2**20), footer_links=[], run_history=False, show_error=False,
