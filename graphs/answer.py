@@ -10,13 +10,14 @@ from langgraph.runtime import Runtime
 
 from graphs import prompts
 from graphs.evidence import parts
-from graphs.grounding import Support, cite, sentences, stands_on_rows, support, words
+from graphs.grounding import cite, sentences, stands_on_rows, support
+from graphs.quoting import quoted, strays, told, without_preamble
 from graphs.recall import leans, previous_question
 from graphs.sql import says_nothing
 from graphs.state import State
 from graphs.turn import Turn
 from graphs.values import Citation
-from stores.orders import ASIDE, aside, wishes
+from stores.orders import ASIDE, aside
 from stores.values import Passage, Table, Value
 
 ENOUGH = 0.65
@@ -32,11 +33,6 @@ SPOKEN_ROWS = 3
 LISTED_ROWS = 10
 """Rows that the template names; the table shows them all."""
 
-QUOTED_WORDS = 40
-"""The longest passage sentence that is quoted within the answer; the citation always has it."""
-TELLING = 3
-"""A quotation is worth its place when it brings at least so many content words that the answer lacks."""
-
 _POLAR = re.compile(
     r"(is|are|was|were|do|does|did|has|have|had|can|could|may|must|shall|should|will|would|am)\b", re.IGNORECASE
 )
@@ -45,11 +41,6 @@ _ASKS_FOR_ORDERS = re.compile(
     re.IGNORECASE,
 )
 """A question about what documents say to the assistant; asked of passages that say nothing to it, it is a question like any other."""
-_MARKS = re.compile(r"\s*\[\d{1,3}\]")
-_PREAMBLE = re.compile(
-    r"^(according to the (passages?|documents?),?\s+|the (passages?|documents?|rows) (only )?(states?|says?|mentions?)( that|:)?\s+)",
-    re.IGNORECASE,
-)
 
 
 def answer(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
@@ -153,7 +144,7 @@ def _say_orders(turn: Turn, passages: Sequence[Passage]) -> list[Citation]:
         for order in passage.orders:
             number = cite(citations, passage, order)
             gap = " " if turn.text else "Some text there addresses me. I quote it and do not follow it: "
-            turn.say(f'{gap}"{_quoted(order)}" [{number}]')
+            turn.say(f'{gap}"{quoted(order)}" [{number}]')
     return citations
 
 
@@ -201,53 +192,24 @@ def _say_supported(
 ) -> list[Citation]:
     """Show the sentences that stand on a passage (cited) or on the rows; leave out the others, and say so."""
     citations: list[Citation] = []
-    left_out, quoted = 0, False
+    left_out, has_quoted = 0, False
     for written in sentences(pieces):
-        sentence = _without_preamble(written)
+        sentence = without_preamble(written)
         found = support(sentence, passages, question)
         gap = " " if turn.text else ""
         if table is not None and stands_on_rows(sentence, table, question) and _names_a_cell(sentence, table):
             turn.say(gap + sentence)
-        elif found and not _strays(sentence, found, question):
+        elif found and not strays(sentence, found, question):
             passage = passages[found.passage]
             number = cite(citations, passage, found.quote)
             # A passage that gave orders is not trusted with more of the answer than was asked for.
-            turn.say(f"{gap}{_told(sentence, found, question, quoting=not quoted and not passage.orders)} [{number}]")
-            quoted = True
+            turn.say(f"{gap}{told(sentence, found, question, quoting=not has_quoted and not passage.orders)} [{number}]")
+            has_quoted = True
         else:
             left_out += 1
     if left_out and citations:
         turn.say(" (I left out what the documents do not bear out.)")
     return citations
-
-
-def _strays(sentence: str, found: Support, question: str) -> bool:
-    """Whether a sentence says nothing of the question, from words that may be somebody's wish to have it said."""
-    return not words(question) & (words(sentence) | words(found.quote)) and wishes(found.quote)
-
-
-def _told(sentence: str, found: Support, question: str, *, quoting: bool) -> str:
-    """A sentence as it is shown: with the passage's own words where these say more."""
-    spoken = _quoted(_MARKS.sub("", found.quote))  # a footnote's number would be taken for a citation
-    if found.echo:
-        # What only says the question again ("Yes, you can …") cannot be checked: the passage's words can.
-        return f'The documents say: "{spoken}"'
-    more = words(found.quote) - words(sentence) - words(question)
-    plain = "|" not in found.quote and len(found.quote.split()) <= QUOTED_WORDS
-    if quoting and plain and len(more) >= TELLING:
-        return f'{sentence} In the document\'s words: "{spoken}"'
-    return sentence
-
-
-def _quoted(text: str) -> str:
-    """A document's words to stand in quotation marks, which they cannot end themselves."""
-    return re.sub("[\"“”„«»]", "'", text)
-
-
-def _without_preamble(sentence: str) -> str:
-    """The sentence without "The passage states that": which passage it is, the citation says."""
-    rest = _MARKS.sub("", _PREAMBLE.sub("", sentence))  # a citation is made by program; one that was written is copied, or forged
-    return rest[:1].upper() + rest[1:]
 
 
 def _names_a_cell(sentence: str, table: Table) -> bool:

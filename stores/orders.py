@@ -54,7 +54,7 @@ def folded(text: str) -> str:
 
 
 _ELSEWHERE = compiled(tuple(re.sub(r"[^\x00-\x7f]+", lambda found: folded(found.group()), rule) for rule in ELSEWHERE))
-_STEMS = tuple(folded(stem) for stem in ELSEWHERE_STEMS)
+_STEMS = tuple(folded(stem).casefold() for stem in ELSEWHERE_STEMS)
 
 
 @dataclass(frozen=True)
