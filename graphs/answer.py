@@ -11,8 +11,9 @@ from langgraph.runtime import Runtime
 from graphs import prompts
 from graphs.evidence import parts
 from graphs.grounding import cite, sentences, stands_on_rows, support
+from graphs.hop import follow, leads
 from graphs.quoting import quoted, strays, told, without_preamble
-from graphs.recall import leans, previous_question
+from graphs.recall import leans, previous_question, standalone
 from graphs.sql import says_nothing
 from graphs.state import State
 from graphs.turn import Turn
@@ -47,14 +48,34 @@ def answer(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
     """Say what was found, or what was looked at when nothing was."""
     turn = runtime.context
     with turn.step("answer"):
-        table, passages = state["table"], state["passages"]
-        if state["route"] == "both" and table is not None and passages:
-            return _from_both(state, turn, table)
-        if state["route"] == "sql" and passages:
-            return _instead_of_rows(state, turn, table)
-        if state["route"] in ("sql", "both") and (table is not None or not passages):
-            return _from_rows(state, turn, table)
-        return _from_passages(state, turn)
+        if (said := _said(state, turn)) is not None:
+            return said
+        question, passages = standalone(state["question"], state["recent"]), state["passages"]
+        found = leads(question, passages, turn)
+        if not found:
+            turn.say(_not_found(passages))
+            return {"citations": [], "grounded": False}
+    with turn.step("documents") as detail:
+        further, told_of_it = follow(found, question, passages, turn)
+        detail.append(told_of_it)
+    with turn.step("answer"):
+        citations = _say_passages(state["question"], turn, further, _earlier(state)) if further else []
+        every = [*passages, *further[1:]]
+        if not citations:
+            turn.say(_not_found(every))
+    return {"passages": every, "citations": citations, "grounded": bool(citations)}
+
+
+def _said(state: State, turn: Turn) -> dict[str, object] | None:
+    """The answer; None, with nothing said, where it was to come from passages that do not hold it."""
+    table, passages = state["table"], state["passages"]
+    if state["route"] == "both" and table is not None and passages:
+        return _from_both(state, turn, table)
+    if state["route"] == "sql" and passages:
+        return _instead_of_rows(state, turn, table)
+    if state["route"] in ("sql", "both") and (table is not None or not passages):
+        return _from_rows(state, turn, table)
+    return _from_passages(state, turn)
 
 
 def _from_rows(state: State, turn: Turn, table: Table | None) -> dict[str, object]:
@@ -124,17 +145,18 @@ def _text(cell: Value) -> str:
     return "none" if cell is None else f'"{cell}"' if aside(str(cell)) == ASIDE else str(cell)
 
 
-def _from_passages(state: State, turn: Turn) -> dict[str, object]:
+def _from_passages(state: State, turn: Turn) -> dict[str, object] | None:
     passages = state["passages"]
     if not passages:
         turn.say("I found nothing about that in your documents.")
         return {"grounded": False}
+    citations = _say_passages(state["question"], turn, passages, _earlier(state))
+    return {"citations": citations, "grounded": True} if citations else None
+
+
+def _earlier(state: State) -> str | None:
     before = previous_question(state["recent"]) if leans(state["question"]) else None
-    earlier = f"The question before: {before}" if before else None
-    citations = _say_passages(state["question"], turn, passages, earlier)
-    if not citations:
-        turn.say(_not_found(passages))
-    return {"citations": citations, "grounded": bool(citations)}
+    return f"The question before: {before}" if before else None
 
 
 def _say_orders(turn: Turn, passages: Sequence[Passage]) -> list[Citation]:
