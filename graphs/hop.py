@@ -25,7 +25,7 @@ FOLLOWED = 2
 
 _POINTS = r"\b(?:see|in|of|on|under|from|by|to|with|as in|and|per)\s+(?:the\s+|also\s+)?[\"“'*_]*"
 _SECTION = re.compile(r"\b(?:see|in|under|of)\s+(?:section|chapter|paragraph)\s+\d+|\b(?:section|chapter) \d+ (?:says|tells|explains|applies)", re.IGNORECASE)
-_CHAINED = re.compile(r"\S\s+(?:who|whom|whose|which|that|where)\b|\bthe (?:person|man|woman|one|place|company|team|department)\b", re.IGNORECASE)
+_CHAINED = re.compile(r"\b(?:the|a|an|any) [\w-]+ (?:who|whom|whose|which|that|where)\b|\w (?:of|by|to|for|from|with) whoever\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Lead:
 def leads(question: str, passages: Sequence[Passage], turn: Turn) -> list[Lead]:
     """What the passages read first point to, most promising first; empty where they point nowhere."""
     first = passages[:READ]
-    pointed = _pointed(first, turn.services.documents.all(user=turn.user))
+    pointed = _pointed(question, first, turn.services.documents.all(user=turn.user))
     return [Lead(tuple(pointed))] * bool(pointed) + [Lead(name=name) for name in _named(question, first)]
 
 
@@ -57,15 +57,20 @@ def follow(found: Sequence[Lead], question: str, passages: Sequence[Passage], tu
     return [], f"looked further for {', '.join(map(str, found))}: nothing new"
 
 
-def _pointed(passages: Sequence[Passage], documents: Sequence[Document]) -> list[Document]:
-    """The documents that the passages point to, by title or file name, and their own where they point to a section of it."""
+def _pointed(question: str, passages: Sequence[Passage], documents: Sequence[Document]) -> list[Document]:
+    """The documents that the passages point to, by title or file name, and their own where they point to a section of it.
+
+    What points stands in a sentence that has to do with the question.
+    """
     found: dict[str, Document] = {}
+    asked = words(question)
     for passage in passages:
+        text = "\n".join(sentence for sentence in split(passage.text) if asked & words(sentence))
         for document in documents:
-            called = {title for title in (document.title, document.name, PurePath(document.name).stem) if len(title) > 3}
+            called = {title for title in (document.title, PurePath(document.name).name, PurePath(document.name).stem) if len(title) > 3}
             pattern = "|".join(re.escape(title) for title in sorted(called, key=len, reverse=True))
-            elsewhere = document.id != passage.document_id and called and re.search(rf"{_POINTS}(?:{pattern})\b", passage.text)
-            if elsewhere or (document.id == passage.document_id and _SECTION.search(passage.text)):
+            elsewhere = document.id != passage.document_id and called and re.search(rf"{_POINTS}(?:{pattern})\b", text)
+            if elsewhere or (document.id == passage.document_id and _SECTION.search(text)):
                 found.setdefault(document.id, document)
     return list(found.values())[:FOLLOWED]
 
@@ -77,4 +82,4 @@ def _named(question: str, passages: Sequence[Passage]) -> list[str]:
     asked = words(question)
     nearest = max(split(passages[0].text) or [passages[0].text], key=lambda sentence: len(words(sentence) & asked))
     found = re.findall(r"(?:[A-ZÀ-Þ][\w'’-]+)(?:\s+[A-ZÀ-Þ][\w'’-]+)+|(?<=[^.!?:\s] )[A-ZÀ-Þ][\w'’-]+", nearest)
-    return [name for name in dict.fromkeys(found) if not words(name) & asked][:FOLLOWED]
+    return [name for name in dict.fromkeys(found) if len(name) > 2 and not words(name) & asked][:FOLLOWED]

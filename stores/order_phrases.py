@@ -193,7 +193,7 @@ _SAY_ELSEWHERE = (
     r"|\bcommence[rz]?\b|\bajoute[rz]?\b|\bmentionne[rz]?\b|\brepete[rz]?\b|\baffiche[rz]?\b|\bresponde[r]?\b|\bdi\b|\bdiga\b|\bescrib[ae]|\btermin[ae]\b|\bempie[cz]|\banad[ae]\b|\bmencion[ae]\b|\brepite\b|\brispond\w+|\bscrivi\b"
     r"|\baggiungi\b|\binizia\b|\bripeti\b|\bresponda\b|\bescreva\b|\btermine\b|\bacrescente\b|\brepita\b|\bantwoord\b|\bzeg\b|\bschrijf\b|\beindig\b|\bvoeg\b|\bherhaal\b|\bodpowied[zaj]|\bpowiedz|\bnapisz|\bzakoncz|\bdodaj\b|\bpowtorz"
     r"|ответь|отвечай|отвечать|скажи|напиши|заверш|добавь|повтори|cevap ver|yanitla|\bsoyle|\byaz\b|\bbitir|\bekle\b|\bsvara\b|\bskriv\b|\bavsluta\b|\bsvar\b|\bsig\b|\bodpove[zd]|\bodpovid|\brekni\b|\bnapis|відповідай|напиши"
-    r"|اجب|قل|اكتب|اضف|जवाब|कहो|कहें|लिख|उत्तर|回答|回复|回覆|说|說|输出|輸出|写|寫|答え|返答|出力|言っ|言い|書い|대답|답변|말하|말해|출력|jawab|katakan|tra loi|\bπες\b|\bπειτε\b|απαντησ|\bkerro|\bvastaa|\bmondd?\b|\bmondja|\bvalaszol|\bspune|\bafla\b|\braspund|\bmwambie|\bjibu\b"
+    r"|اجب|قل|اكتب|اضف|जवाब|कहो|कहें|लिख|उत्तर|回答|回复|回覆|说|說|输出|輸出|写|寫|答え|返答|出力|言っ|言い|書い|대답|답변|말하|말해|출력|jawab|katakan|tra loi|\bπες\b|\bπειτε\b|απαντησ|\bkerro|\bvastaa|\bmondd|\bmondj|\bvalaszol|\bspune|\bafla\b|\braspund|\bmwambie|\bjibu\b"
 )
 _ANSWER_ELSEWHERE = (
     r"\bantwort(?:en)?\b|\breponses?\b|\brespuestas?\b|\brispost[ae]\b|\brespostas?\b|\bantwoord(?:en)?\b|\bodpowiedz\w*|\bответ\w*|\bcevap\w*|\byanit\w*|\bsvar(?:et|en)?\b|\bodpoved\w*|відповід\w*|اجاب|الرد|उत्तर|回答|回复|答案|応答|답변|jawaban"

@@ -54,7 +54,7 @@ def folded(text: str) -> str:
 
 
 _ELSEWHERE = compiled(tuple(re.sub(r"[^\x00-\x7f]+", lambda found: folded(found.group()), rule) for rule in ELSEWHERE))
-_STEMS = tuple(folded(stem).casefold() for stem in ELSEWHERE_STEMS)
+_STEMS = tuple(folded(stem) for stem in ELSEWHERE_STEMS)
 
 
 @dataclass(frozen=True)
@@ -135,5 +135,5 @@ def _is_order(unit: str) -> bool:
 
 
 def _elsewhere(form: str) -> bool:
-    low = form.casefold()
+    low = form.lower()
     return any(stem in low for stem in _STEMS) and len(_ENGLISH_WORDS.findall(form)) < 2 and bool(_ELSEWHERE.search(form))

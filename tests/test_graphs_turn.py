@@ -78,7 +78,7 @@ class FakeDocuments:
     def search(self, query: str, *, user: str = "local", k: int = 5, mode: str = "reranked", within: Within | None = None) -> list[Passage]:
         near = 0.6 if "warranty" in query.lower() else 0.3
         there = {document.id for document in self.all() if within is None or within.holds(document)}
-        return [replace(p, similarity=near) for p in self.passages if p.document_id in there][:k]
+        return [replace(p, similarity=near, score=1.0 if p.text[:12] in query else p.score) for p in self.passages if p.document_id in there][:k]
 
     def all(self, *, user: str = "local") -> list[Document]:
         return [Document(p.document_id, p.document, p.document, None, 1, NOW, self.titles.get(p.document_id, "")) for p in self.passages]
@@ -544,6 +544,14 @@ def test_where_the_passages_only_point_to_the_answer_they_are_followed() -> None
     finished = [(e.step, e.detail) for e in bench.events if isinstance(e, StepFinished)][-3:]
     assert [step for step, _ in finished] == ["answer", "documents", "answer"]
     assert finished[1][1] == "looked further for tiers.md: 1 passages"
+
+
+def test_somebody_whom_the_first_passage_names_is_looked_for() -> None:
+    lead = replace(WARRANTY, text="The workshop is led by Odile Brandt.", score=0.9)
+    bench = Bench(passages=[lead, replace(TIERS, text="Odile Brandt: extension 21")])
+    bench.model.pick("documents", "no", "yes").say("Odile Brandt has extension 21.")
+    bench.ask("What is the extension of the person who leads the workshop?")
+    assert bench.text.startswith("Odile Brandt has extension 21.")
 
 
 def test_where_they_point_nowhere_or_to_nothing_new_it_says_what_it_looked_at() -> None:
