@@ -9,6 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langgraph.runtime import Runtime
 
 from graphs import prompts
+from graphs.enough import enough
 from graphs.evidence import parts
 from graphs.grounding import cite, sentences, stands_on_rows, support
 from graphs.hop import follow, leads
@@ -21,22 +22,11 @@ from graphs.values import Citation
 from stores.orders import ASIDE, aside
 from stores.values import Passage, Table, Value
 
-ENOUGH = 0.65
-"""Least probability that the passages hold the answer; below it the assistant says that it did not find it.
-
-Gathered on 67 SQuAD questions outside the sample (34 of 34 answerable kept, 15 of 33 others declined) and on 40 about the sample
-handbook (25 of 26, 9 of 14). On the SQuAD sample it then declined 0.30, not 0.45. 0.82 suits SQuAD better (32 kept, 19 declined) but loses
-questions of the thirty, which were looked at when this was chosen."""
-ENOUGH_POLAR = 0.4
-"""The same for what can itself be answered with no, which draws some of the probability to that word."""
 SPOKEN_ROWS = 3
 """Results of at most this many rows are put into words by the model; longer ones by a template."""
 LISTED_ROWS = 10
 """Rows that the template names; the table shows them all."""
 
-_POLAR = re.compile(
-    r"(is|are|was|were|do|does|did|has|have|had|can|could|may|must|shall|should|will|would|am)\b", re.IGNORECASE
-)
 _ASKS_FOR_ORDERS = re.compile(
     r"\b(assistants?|chatbots?|ai|language models?|injections?|hidden (text|instructions?|orders?)|(tells?|asks?|orders?|address(es)?|instructs?|wants?|expects?) you)\b",
     re.IGNORECASE,
@@ -179,8 +169,7 @@ def _say_passages(question: str, turn: Turn, passages: Sequence[Passage], earlie
         return []
     human = HumanMessage(prompts.documents_question(question=question, passages=passages, earlier=earlier))
     messages: list[BaseMessage] = [SystemMessage(prompts.DOCUMENTS_SYSTEM), human]
-    enough = ENOUGH_POLAR if _POLAR.match(question) else ENOUGH
-    if turn.speaker.choose(messages, ["yes", "no"])["yes"] < enough:
+    if not enough(messages, question, passages, turn):
         return []
     pieces = turn.speaker.stream([*messages, AIMessage("yes\n")], max_tokens=turn.bounds.max_tokens // 2)
     return _say_supported(turn, pieces, passages, f"{earlier} {question}" if earlier else question, None)

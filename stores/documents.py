@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -195,6 +195,12 @@ class Documents:
             scores = reranked(self._rerank, query, scores, {key: without(chunks[key].text) for key in ranked(scores)[:RERANKED]})
         best = without_repeats((chunks[key] for key in ranked(scores)), lambda chunk: chunk.text)[:k]
         return [chunk.passage(score=scores[chunk.id], similarity=similarity[chunk.id]) for chunk in best]
+
+    def alike(self, query: str, texts: Sequence[str]) -> list[float]:
+        """How near each text is to a query in meaning, the cosine of their vectors; 0 where the vectors' model is gone."""
+        embed = self._live.embed
+        vectors = embed([query, *texts]) if embed and texts else np.zeros((len(texts) + 1, 1), np.float32)
+        return [float(similarity) for similarity in vectors[1:] @ vectors[0]]
 
     def around(self, passage_id: str, *, user: str = "local") -> list[Passage]:
         """A passage between the one before and the one after it in its document; none where the user may not see it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -79,6 +80,9 @@ class FakeDocuments:
         near = 0.6 if "warranty" in query.lower() else 0.3
         there = {document.id for document in self.all() if within is None or within.holds(document)}
         return [replace(p, similarity=near, score=1.0 if p.text[:12] in query else p.score) for p in self.passages if p.document_id in there][:k]
+
+    def alike(self, query: str, texts: Sequence[str]) -> list[float]:
+        return [0.6] * len(texts)
 
     def all(self, *, user: str = "local") -> list[Document]:
         return [Document(p.document_id, p.document, p.document, None, 1, NOW, self.titles.get(p.document_id, "")) for p in self.passages]
