@@ -65,7 +65,7 @@ def squad(paragraphs: Path, questions: Path, sample_ids: Path, most: int) -> Ite
 
 
 def heard(asked: Sequence[Line], paths: Sequence[Path], folder: Path) -> Iterator[Line]:
-    """Each question with the model's probability of "yes" and the nearest sentence's cosine."""
+    """Each question with the model's probability of "yes" and how the question stands to the nearest sentence."""
     settings = Settings(home=folder / "home", sample=False, model={"directory": Settings().models_directory})
     with Assistant(settings) as assistant:
         assistant.documents.add(*paths)
@@ -75,28 +75,32 @@ def heard(asked: Sequence[Line], paths: Sequence[Path], folder: Path) -> Iterato
             passages = [p for p in relevant([safe(p) for p in assistant.documents.search(question, k=settings.documents.passages)]) if p.text]
             human = HumanMessage(prompts.documents_question(question=question, passages=passages))
             yes = speaker.choose([SystemMessage(prompts.DOCUMENTS_SYSTEM), human], ["yes", "no"])["yes"] if passages else 0.0
-            near = enough.nearness(question, passages, assistant.documents)
-            yield {"group": line["group"], "question": question, "answerable": line["answerable"], "yes": yes, "near": near}
+            near, own = enough.nearest(question, passages, assistant.documents)
+            yield {"group": line["group"], "question": question, "answerable": line["answerable"], "yes": yes, "near": near, "own": own}
 
 
-def matrix(lines: Sequence[Line]) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """(log-odds, nearness, whether polar) of each line, and whether it can be answered."""
-    rows = [[enough.log_odds(line["yes"]), line["near"], float(enough.is_polar(line["question"]))] for line in lines]
-    return np.array(rows), np.array([line["answerable"] for line in lines])
+def matrix(lines: Sequence[Line]) -> tuple[Floats, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """(log-odds, nearness, own words, whether polar) of each line, whether it can be answered, and whether it is of a set that is not ours."""
+    rows = [[enough.log_odds(line["yes"]), line["near"], line["own"], float(enough.is_polar(line["question"]))] for line in lines]
+    return np.array(rows), np.array([line["answerable"] for line in lines]), np.array([line["group"].startswith("squad") for line in lines])
 
 
-def fit(rows: Floats, right: npt.NDArray[np.bool_], *, l2: float = 0.02) -> tuple[float, float]:
-    """What a cosine of 1 and a polar question weigh, in the model's own log-odds: a logistic regression by Newton's method."""
-    scale = rows.std(0) + 1e-9
-    design = np.column_stack((np.ones(len(rows)), rows / scale))
+def fit(rows: Floats, right: npt.NDArray[np.bool_], squad: npt.NDArray[np.bool_], *, l2: float = 0.05) -> tuple[Floats, float]:
+    """What each column weighs, the log-odds 1, and the bar: a logistic regression (Newton), the two sets counting alike."""
+    share = np.where(squad, 1 / max(1, squad.sum()), 1 / max(1, (~squad).sum())) * len(rows) / 2
+    mean, scale = rows.mean(0), rows.std(0) + 1e-9
+    design = np.column_stack((np.ones(len(rows)), (rows - mean) / scale))
     weights = np.zeros(design.shape[1])
-    hold = l2 * len(rows) * np.diag([0.0, 0.0, 1.0, 1.0])
-    for _ in range(30):
+    hold = l2 * len(rows) * np.diag([0.0] + [1.0] * rows.shape[1])
+    for _ in range(50):
         chance = 1 / (1 + np.exp(-design @ weights))
-        slope = design.T @ (chance - right) + hold @ weights
-        weights -= np.linalg.solve(design.T @ (design * (chance * (1 - chance))[:, None]) + hold + 1e-6 * np.eye(4), slope)
-    said, near, polar = weights[1:] / scale
-    return float(near / max(said, 1e-3)), float(polar / max(said, 1e-3))
+        slope = design.T @ (share * (chance - right)) + hold @ weights
+        weights -= np.linalg.solve(design.T @ (design * (share * chance * (1 - chance))[:, None]) + hold + 1e-6 * np.eye(len(weights)), slope)
+    found = weights[1:] / scale
+    found = found / found[0]
+    order = np.argsort(rows[right] @ found)
+    lost = np.cumsum(share[right][order]) / share[right].sum()
+    return found, float((rows[right] @ found)[order][np.searchsorted(lost, LOST)])
 
 
 def auc(scores: Floats, right: npt.NDArray[np.bool_]) -> float:
@@ -112,23 +116,20 @@ def declined(scores: Floats, right: npt.NDArray[np.bool_], least: float) -> str:
 
 def report(lines: list[Line]) -> None:
     """Print the weights as they stand in graphs/enough.py, and the cross-validation by workspace and article."""
-    rows, right = matrix(lines)
+    rows, right, squad = matrix(lines)
     groups = np.array([line["group"] for line in lines])
-    scores, bars = np.zeros(len(lines)), np.zeros(len(lines))
+    above = np.zeros(len(lines))
     for group in np.unique(groups):
         there = groups == group
-        near, polar = fit(rows[~there], right[~there])
-        others = rows[~there] @ [1.0, near, polar]
-        bars[there] = np.quantile(others[right[~there]], LOST)
-        scores[there] = rows[there] @ [1.0, near, polar]
-    for name, part in (("all", np.ones(len(lines), bool)), ("squad", np.char.startswith(groups, "squad")), ("own", ~np.char.startswith(groups, "squad"))):
-        if part.any():
-            now = rows[part] @ [1.0, enough.NEAR, enough.POLAR]
-            print(f"{name}: {part.sum()} questions; AUC of the model's yes alone {auc(rows[part, 0], right[part]):.3f}, weighed {auc(scores[part] - bars[part], right[part]):.3f}")
-            print(f"  cross-validated: {declined(scores[part] - bars[part], right[part], 0.0)}; as it stands: {declined(now, right[part], enough.ENOUGH)}")
-    near, polar = fit(rows, right)
-    all_scores = rows @ [1.0, near, polar]
-    print(f"NEAR = {near:.1f}\nENOUGH = {np.quantile(all_scores[right], LOST):.2f}\nPOLAR = {polar:.1f}")
+        weights, least = fit(rows[~there], right[~there], squad[~there])
+        above[there] = rows[there] @ weights - least
+    standing = rows @ [1.0, enough.NEAR, enough.OWN_WORDS, enough.POLAR]
+    for name, part in (("all", squad | ~squad), ("squad", squad), ("own", ~squad)):
+        if right[part].any() and not right[part].all():
+            print(f"{name}: {part.sum()} questions; AUC of the model's yes alone {auc(rows[part, 0], right[part]):.3f}, weighed {auc(above[part], right[part]):.3f}")
+            print(f"  cross-validated: {declined(above[part], right[part], 0.0)}; as it stands: {declined(standing[part], right[part], enough.ENOUGH)}")
+    (_, near, own, polar), least = fit(rows, right, squad)
+    print(f"NEAR = {near:.1f}\nOWN_WORDS = {own:.1f}\nPOLAR = {polar:.1f}\nENOUGH = {least:.2f}")
 
 
 if __name__ == "__main__":
