@@ -15,6 +15,7 @@ from graphs.documents import relevant
 from graphs.grounding import split, words
 from graphs.recall import search
 from graphs.turn import Turn
+from stores.orders import named
 from stores.values import Document, Passage
 from stores.within import Within
 
@@ -23,7 +24,9 @@ READ = 2
 FOLLOWED = 2
 """Documents, or names, that are looked for."""
 
-_POINTS = r"\b(?:see|in|of|on|under|from|by|to|with|as in|and|per)\s+(?:the\s+|also\s+)?[\"“'*_]*"
+_REFERS = r"\b(?:see|see also|refer to|consult|(?:described|explained|told|found|listed|given|set out|stands?|says?) (?:in|under|by)|according to)\s+(?:the\s+)?[\"“'*_]*"
+_NAMES = r"\b(?:see|in|of|on|under|from|by|to|with|and|per)\s+(?:the\s+|also\s+)?[\"“'*_]*"
+"""What stands before a document's title: in full for a title of one word, which may be said of much else."""
 _SECTION = re.compile(r"\b(?:see|in|under|of)\s+(?:section|chapter|paragraph)\s+\d+|\b(?:section|chapter) \d+ (?:says|tells|explains|applies)", re.IGNORECASE)
 _CHAINED = re.compile(r"\b(?:the|a|an|any) [\w-]+ (?:who|whom|whose|which|that|where)\b|\w (?:of|by|to|for|from|with) whoever\b", re.IGNORECASE)
 
@@ -36,7 +39,7 @@ class Lead:
     name: str = ""
 
     def __str__(self) -> str:
-        return self.name or ", ".join(document.name for document in self.documents)
+        return named(self.name or ", ".join(document.name for document in self.documents))
 
 
 def leads(question: str, passages: Sequence[Passage], turn: Turn) -> list[Lead]:
@@ -63,16 +66,20 @@ def _pointed(question: str, passages: Sequence[Passage], documents: Sequence[Doc
     What points stands in a sentence that has to do with the question.
     """
     found: dict[str, Document] = {}
-    asked = words(question)
+    asked, own = words(question), {document.id: document.title for document in documents if document.title}
     for passage in passages:
         text = "\n".join(sentence for sentence in split(passage.text) if asked & words(sentence))
         for document in documents:
-            called = {title for title in (document.title, PurePath(document.name).name, PurePath(document.name).stem) if len(title) > 3}
-            pattern = "|".join(re.escape(title) for title in sorted(called, key=len, reverse=True))
-            elsewhere = document.id != passage.document_id and called and re.search(rf"{_POINTS}(?:{pattern})\b", text)
-            if elsewhere or (document.id == passage.document_id and _SECTION.search(text)):
+            here = document.id == passage.document_id
+            if (here and _SECTION.search(text)) or (not here and document.title != own.get(passage.document_id) and _refers(text, document)):
                 found.setdefault(document.id, document)
     return list(found.values())[:FOLLOWED]
+
+
+def _refers(text: str, document: Document) -> bool:
+    """Whether a text names a document by its title or file name, as what is to be looked into."""
+    called = {title for title in (document.title, PurePath(document.name).name, PurePath(document.name).stem) if len(title) > 3 and title in text}
+    return any(re.search(rf"{_NAMES if len(words(title)) > 1 else _REFERS}{re.escape(title)}\b", text) for title in called)
 
 
 def _named(question: str, passages: Sequence[Passage]) -> list[str]:

@@ -43,7 +43,7 @@ _NEUTRAL = words("the a an in from my our this that all any folder directory sub
 
 def named(question: str) -> bool:
     """Whether a question may say where it is to be looked; which documents there are need not be known for that."""
-    return bool(_FOLDER.search(question) or _OF_TIME.search(question) or _type(question)[0])
+    return bool(_FOLDER.search(question) or _CALLED.search(question) or _OF_TIME.search(question) or _type(question)[0])
 
 
 def asked(question: str, documents: Sequence[Document], today: date) -> Within | None:

@@ -12,7 +12,6 @@ QUOTED_WORDS = 40
 """The longest passage sentence that is quoted within the answer; the citation always has it."""
 TELLING = 3
 """A quotation is worth its place when it brings at least so many content words that the answer lacks."""
-
 LEAST = 3
 """Content words that must be left of a sentence when clauses are taken out of it."""
 
