@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,9 +26,13 @@ from stores.registry import EVERYBODY, Registry
 from stores.renewal import Live
 from stores.values import Document, Embed, IngestProgress, IngestReport, Outdated, Passage, Rerank
 from stores.vectors import Collection
+from stores.within import Within
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
+
+WITHIN = 2000
+"""Passages found by their words of which those are kept that lie where a search is limited to; by meaning, all there are looked at."""
 
 
 class Documents:
@@ -69,7 +73,7 @@ class Documents:
         try:
             self._live = Live(embed, Collection(client, "passages", sync_threshold=1000))
             self._recover()
-            if self._is_of_another_model():
+            if renewal.of_another_model(self._registry, self._model):
                 self._live = Live(earlier(renewal.model(self._registry) or ""), self._live.collection)
         except BaseException:
             self._registry.close()
@@ -92,7 +96,7 @@ class Documents:
 
         What cannot be read is refused with its reason, and the rest goes on. After a cancel, what the report names is in.
         """
-        owner = _owner(user)
+        owner = passages.owner_of(user)
         roots = [(str(resolve(path)), owner) for path in paths]
         with self._writing:
             for root, _ in roots:
@@ -150,15 +154,19 @@ class Documents:
 
     # Finding
 
-    def search(self, query: str, *, user: str = "local", k: int = 5, mode: Mode = "reranked") -> list[Passage]:
-        """The `k` passages that answer a query best, among those for everybody and the user's own; `score` is 0 to 1."""
+    def search(self, query: str, *, user: str = "local", k: int = 5, mode: Mode = "reranked", within: Within | None = None) -> list[Passage]:
+        """The `k` passages that answer a query best, among those for everybody and the user's own; `score` is 0 to 1.
+
+        `within` limits them to documents of a folder, a type or a time.
+        """
         query = query[: self._longest_query].strip()
-        if not query or k < 1:
+        only = None if within is None else [document.id for document in self.all(user=user) if within.holds(document)]
+        if not query or k < 1 or only == []:
             return []
         while True:
             live = self._live
             try:
-                found = self._search(live, query, user, k, mode if live.embed else "keyword")
+                found = self._search(live, query, user, k, mode if live.embed else "keyword", only)
             except (StoreUnavailable, ValueError):
                 if self._is_live(live):
                     raise
@@ -171,21 +179,28 @@ class Documents:
         with self._swapping:
             return live is self._live
 
-    def _search(self, live: Live, query: str, user: str, k: int, mode: Mode) -> list[Passage]:
+    def _search(self, live: Live, query: str, user: str, k: int, mode: Mode, only: list[str] | None) -> list[Passage]:
         limit = max(self._candidates, 3 * k)
-        words = passages.keyword_scores(self._registry, query, user=user, limit=limit) if mode != "dense" else {}
+        words = passages.keyword_scores(self._registry, query, user=user, limit=limit if only is None else WITHIN) if mode != "dense" else {}
         vector = np.ascontiguousarray(live.embed([query])[0], dtype=np.float32) if live.embed else None
         near: dict[str, float] = {}
         if mode != "keyword" and vector is not None:
-            found = live.collection.nearest(vector, limit=limit, where={"user": {"$in": [EVERYBODY, user]}})
+            seen: dict[str, object] = {"user": {"$in": [EVERYBODY, user]}}
+            found = live.collection.nearest(vector, limit=limit, where=seen if only is None else {"$and": [seen, {"document": {"$in": only}}]})
             near = {record.id: record.similarity for record in found}
-        chunks = passages.chunks_by_id(self._registry, list(near | words), user=user)
+        chunks = passages.chunks_by_id(self._registry, list(near | words), user=user, only=only)
         similarity = {key: float(chunk.vector @ vector) if vector is not None else 0.0 for key, chunk in chunks.items()}
         scores = combined(mode, {key: score for key, score in words.items() if key in chunks}, similarity)
         if mode == "reranked" and self._rerank:
             scores = reranked(self._rerank, query, scores, {key: without(chunks[key].text) for key in ranked(scores)[:RERANKED]})
         best = without_repeats((chunks[key] for key in ranked(scores)), lambda chunk: chunk.text)[:k]
         return [chunk.passage(score=scores[chunk.id], similarity=similarity[chunk.id]) for chunk in best]
+
+    def alike(self, query: str, texts: Sequence[str]) -> list[float]:
+        """How near each text is to a query in meaning, the cosine of their vectors; 0 where the vectors' model is gone."""
+        embed = self._live.embed
+        vectors = embed([query, *texts]) if embed and texts else np.zeros((len(texts) + 1, 1), np.float32)
+        return [float(similarity) for similarity in vectors[1:] @ vectors[0]]
 
     def around(self, passage_id: str, *, user: str = "local") -> list[Passage]:
         """A passage between the one before and the one after it in its document; none where the user may not see it."""
@@ -241,7 +256,7 @@ class Documents:
 
     def outdated(self) -> Outdated | None:
         """What a change of embedding model or of `chunk_tokens` asks for, and about what it costs; None where nothing does."""
-        return renewal.outdated(self._registry, self._embed, other=self._is_of_another_model(), recipe=self._limits.recipe)
+        return renewal.outdated(self._registry, self._embed, other=renewal.of_another_model(self._registry, self._model), recipe=self._limits.recipe)
 
     def renew(self, progress: Callable[[IngestProgress], None] | None = None, cancelled: Callable[[], bool] | None = None) -> bool:
         """Brings the index up to date with the settings, while the old one answers. Stopped, it returns False, and goes on another time."""
@@ -249,7 +264,7 @@ class Documents:
         with self._renewing:
             if stop():
                 return False
-            if self._is_of_another_model():
+            if renewal.of_another_model(self._registry, self._model):
                 self._embed_missing(progress, stop)  # most of it, while documents may be added
                 with self._writing:
                     if not self._change_model(progress, stop):
@@ -257,15 +272,6 @@ class Documents:
             if renewal.cut_otherwise(self._registry, self._limits.recipe)[0]:
                 self.sync(progress, cancelled)
             return not stop()
-
-    def _is_of_another_model(self) -> bool:
-        """Whether the vectors at hand are; an index that is empty or does not say whose they are takes the name of today's."""
-        known = renewal.model(self._registry)
-        if known is None or not self._registry.rows("SELECT 1 FROM chunks LIMIT 1"):
-            if known != self._model:
-                renewal.set_model(self._registry, self._model)
-            return False
-        return known != self._model
 
     def _embed_missing(self, progress: Callable[[IngestProgress], None] | None, stop: Callable[[], bool]) -> bool:
         total = renewal.missing(self._registry)
@@ -289,11 +295,3 @@ class Documents:
         collection.succeed()
         renewal.set_rebuilding(self._registry, on=False)
         return True
-
-
-def _owner(user: str | None) -> str:
-    if user is None:
-        return EVERYBODY
-    if not user.strip():
-        raise ValueError("A user needs a name; None is for everybody.")
-    return user

@@ -39,6 +39,15 @@ class StoredChunk:
         return Passage(self.id, self.document, self.document_id, self.location, self.text, score, similarity)
 
 
+def owner_of(user: str | None) -> str:
+    """How the stores write a user, None being everybody."""
+    if user is None:
+        return EVERYBODY
+    if not user.strip():
+        raise ValueError("A user needs a name; None is for everybody.")
+    return user
+
+
 def keyword_scores(registry: Registry, query: str, *, user: str, limit: int) -> dict[str, float]:
     """BM25 of the chunks that hold words of the query, higher is better, best first."""
     expression = match_expression(query)
@@ -52,14 +61,15 @@ def keyword_scores(registry: Registry, query: str, *, user: str, limit: int) -> 
     return dict(found)
 
 
-def chunks_by_id(registry: Registry, ids: Sequence[str], *, user: str) -> Mapping[str, StoredChunk]:
-    """Those of the chunks that the user may see."""
+def chunks_by_id(registry: Registry, ids: Sequence[str], *, user: str, only: Sequence[str] | None = None) -> Mapping[str, StoredChunk]:
+    """Those of the chunks that the user may see, and, where it is said, that are of these documents alone."""
     found: dict[str, StoredChunk] = {}
     for start in range(0, len(ids), _SOME):
         part = ids[start : start + _SOME]
         marks = ", ".join("?" * len(part))
         for row in registry.rows(f"SELECT {_COLUMNS} FROM {_JOINED} WHERE {_VISIBLE} AND chunks.id IN ({marks})", (user, *part)):
-            found[row[0]] = _chunk(row)
+            if only is None or row[2] in only:
+                found[row[0]] = _chunk(row)
     return found
 
 
@@ -80,11 +90,14 @@ def around(registry: Registry, passage_id: str, *, user: str) -> list[Passage]:
 def documents(registry: Registry, *, user: str) -> list[Document]:
     """The documents that the user may see, by name."""
     found = registry.rows(
-        f"SELECT id, name, path, user, passages, added, headings FROM documents WHERE {_VISIBLE} ORDER BY name, path, user", (user,)
+        f"SELECT id, name, path, user, passages, added, headings, mtime_ns FROM documents WHERE {_VISIBLE} ORDER BY name, path, user", (user,)
     )
     return [
-        Document(key, name, path, None if owner == EVERYBODY else owner, passages, datetime.fromisoformat(added), _title(headings))
-        for key, name, path, owner, passages, added, headings in found
+        Document(
+            key, name, path, None if owner == EVERYBODY else owner, passages, datetime.fromisoformat(added), _title(headings),
+            datetime.fromtimestamp(changed / 1e9),
+        )
+        for key, name, path, owner, passages, added, headings, changed in found
     ]
 
 

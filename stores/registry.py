@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 EVERYBODY = ""
 """How the stores write "for everybody"; no user may be called that."""
 
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS roots (path TEXT NOT NULL, user TEXT NOT NULL, PRIMARY KEY (path, user)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS rebuilding (since TEXT PRIMARY KEY) WITHOUT ROWID;

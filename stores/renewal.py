@@ -69,6 +69,16 @@ def model(registry: Registry) -> str | None:
     return str(found[0][0]) if found else None
 
 
+def of_another_model(registry: Registry, name: str) -> bool:
+    """Whether the vectors at hand are; an index that is empty or does not say whose they are takes the name of today's."""
+    known = model(registry)
+    if known is None or not registry.rows("SELECT 1 FROM chunks LIMIT 1"):
+        if known != name:
+            set_model(registry, name)
+        return False
+    return known != name
+
+
 def set_model(registry: Registry, name: str) -> None:
     """Writes down whose vectors the index holds, and drops what was made for another."""
     with registry.transaction() as db:
