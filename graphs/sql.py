@@ -18,6 +18,7 @@ from graphs.evidence import parts, stem
 from graphs.linking import linked
 from graphs.recall import leans
 from graphs.state import State
+from graphs.taught import taught
 from graphs.turn import Database, Turn
 from graphs.values import Attempt
 from stores.errors import DatabaseUnavailable, QueryRejected, QueryTimeout
@@ -67,8 +68,10 @@ def sql(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
 
 
 def _write_and_run(state: State, turn: Turn, database: Database) -> dict[str, object]:
-    messages = prompt(state, turn, database.schema())
     trials = Trials(turn, database, state["question"])
+    if (approved := taught(state, turn, database)) and (known := trials.once(approved)):
+        return {"sql": known.query, "table": known.table, "attempts": trials.attempts, "notice": None}
+    messages = prompt(state, turn, database.schema())
     query = write(turn, messages)
     found = trials.run(query)
     if found is None and asks_to_write(query):
@@ -115,12 +118,13 @@ class Trials:
         """The rows of a query, mended where that can be done and finds something; None where it does not run."""
         found = None
         if not asks_to_write(query) and (mended := self._database.mend(query, self._question, user=self._turn.user)):
-            found = self._once(mended)
+            found = self.once(mended)
             if found is not None and not says_nothing(found.table):
                 return found
-        return self._once(query) or found
+        return self.once(query) or found
 
-    def _once(self, query: str) -> Found | None:
+    def once(self, query: str) -> Found | None:
+        """The rows of a query as it stands, which is run but once; None where it does not run."""
         if query not in self.ran:
             try:
                 self.ran[query] = Found(query, self._database.run(query, user=self._turn.user))
