@@ -6,11 +6,11 @@ import re
 
 from langchain_core.messages import HumanMessage, SystemMessage
 
-from graphs import prompts
 from graphs.dates import spoken
 from graphs.grounding import numbers
 from graphs.recall import leans, named_values
 from graphs.state import State
+from graphs.taught_prompts import SAME_SYSTEM, same_question
 from graphs.turn import Database, Turn
 from stores.values import Example
 
@@ -39,7 +39,7 @@ def taught(state: State, turn: Turn, database: Database) -> str | None:
     example = found[0]
     if _plain(example.question) == _plain(question):
         return example.sql
-    messages = [SystemMessage(prompts.SAME_SYSTEM), HumanMessage(prompts.same_question(one=example.question, other=question))]
+    messages = [SystemMessage(SAME_SYSTEM), HumanMessage(same_question(one=example.question, other=question))]
     return example.sql if turn.speaker.choose(messages, ["yes", "no"])["yes"] >= SAME else None
 
 
