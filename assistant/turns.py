@@ -26,9 +26,9 @@ from assistant.wiring import Parts
 from graphs import prompts
 from graphs.errors import QuestionTooLong, TurnCancelled
 from graphs.graph import Graph
+from graphs.linking import SCHEMA_TABLES
 from graphs.relevance import OUTLINE
 from graphs.remember_prompts import LASTING_SYSTEM, OVER_SYSTEM
-from graphs.sql import SCHEMA_TABLES
 from graphs.state import State
 from graphs.turn import Bounds, Services, Turn
 from graphs.values import Answer, Done, Event, StepFinished, StepStarted

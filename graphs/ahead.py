@@ -8,8 +8,9 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from graphs import prompts
 from graphs.chat import conversation
+from graphs.linking import SCHEMA_TABLES
 from graphs.relevance import route_system
-from graphs.sql import SCHEMA_TABLES, earlier_queries, fenced
+from graphs.sql import earlier_queries, fenced
 from graphs.turn import Turn
 from stores.values import Message
 

@@ -10,9 +10,9 @@ from langgraph.runtime import Runtime
 
 from graphs import when
 from graphs.state import State, fresh
-from graphs.turn import Mode, Turn
+from graphs.turn import Database, Mode, Turn
 from stores.orders import aside, read
-from stores.values import Memory, Message, Passage
+from stores.values import Memory, Message, Passage, ValueMatch
 from stores.within import Within
 
 # Words by which a question leans on the one before it.
@@ -40,13 +40,16 @@ def recall(state: State, runtime: Runtime[Turn]) -> State:
         new["recent"] = list(takewhile(lambda message: message.id != turn.question_id, said))
         new["memories"] = remembered(question, turn)
         if services.database:
-            # A word out of a long value ("long" of "Gear cable, extra long") names it by chance.
-            found = services.database.find_values(question, user=turn.user)
-            new["values"] = [v for v in found if 2 * len(v.words) >= len(v.value)]
+            new["values"] = named_values(services.database, question, user=turn.user)
         # With the question before it, a follow-up of any kind would look like one about the same passage.
         new["nearest"] = search(turn, question, mode="hybrid")
         detail.append(f"{len(new['memories'])} memories, {len(new['recent'])} earlier messages")
     return new
+
+
+def named_values(database: Database, question: str, *, user: str) -> list[ValueMatch]:
+    """The stored values that a question names; a word out of a long value ("long" of "Gear cable, extra long") names it by chance."""
+    return [v for v in database.find_values(question, user=user) if 2 * len(v.words) >= len(v.value)]
 
 
 def remembered(question: str, turn: Turn) -> list[Memory]:

@@ -15,12 +15,14 @@ from langgraph.runtime import Runtime
 from graphs import prompts
 from graphs.dates import grouping, spoken
 from graphs.evidence import parts, stem
+from graphs.linking import linked
 from graphs.recall import leans
 from graphs.state import State
+from graphs.taught import taught
 from graphs.turn import Database, Turn
 from graphs.values import Attempt
 from stores.errors import DatabaseUnavailable, QueryRejected, QueryTimeout
-from stores.values import Message, Schema, Table, TableInfo
+from stores.values import Message, Schema, Table
 
 _SELF = re.compile(r"\b(i|me|my|mine|myself|i'm|i've)\b", re.IGNORECASE)
 _RECORD = re.compile(
@@ -35,9 +37,6 @@ DRAFTS = 4
 """Queries drawn when the first one does not run or finds nothing. Four take 1.5 to 2 times as long as one. Of 56 questions
 outside the sample (50 of them Spider's), what runs rose from 0.88 to 0.98 and what is right from 0.66 to 0.70: two questions, and this rule was
 picked among others on these same 56. Drawn for every question, it was 0.66 to 0.68."""
-SCHEMA_TABLES = 40
-"""Most tables shown to the model at once; those that share words with the question come first."""
-
 READ_ONLY = "I can only read the database, so nothing was changed. Ask me what you would like to know about it instead."
 _WRITES = re.compile(
     r"\b(insert\s+into|update\s+\w+\s+set|delete\s+from|drop\s+(table|view|index)|alter\s+table|create\s+(table|view|index)|truncate|attach|pragma|replace\s+into|vacuum|grant|copy)\b",
@@ -69,8 +68,10 @@ def sql(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
 
 
 def _write_and_run(state: State, turn: Turn, database: Database) -> dict[str, object]:
-    messages = prompt(state, turn, database.schema())
     trials = Trials(turn, database, state["question"])
+    if (approved := taught(state, turn, database)) and (known := trials.once(approved)):
+        return {"sql": known.query, "table": known.table, "attempts": trials.attempts, "notice": None}
+    messages = prompt(state, turn, database.schema())
     query = write(turn, messages)
     found = trials.run(query)
     if found is None and asks_to_write(query):
@@ -117,12 +118,13 @@ class Trials:
         """The rows of a query, mended where that can be done and finds something; None where it does not run."""
         found = None
         if not asks_to_write(query) and (mended := self._database.mend(query, self._question, user=self._turn.user)):
-            found = self._once(mended)
+            found = self.once(mended)
             if found is not None and not says_nothing(found.table):
                 return found
-        return self._once(query) or found
+        return self.once(query) or found
 
-    def _once(self, query: str) -> Found | None:
+    def once(self, query: str) -> Found | None:
+        """The rows of a query as it stands, which is run but once; None where it does not run."""
         if query not in self.ran:
             try:
                 self.ran[query] = Found(query, self._database.run(query, user=self._turn.user))
@@ -154,9 +156,12 @@ def prompt(state: State, turn: Turn, schema: Schema) -> list[BaseMessage]:
     """Rules and schema, the questions that this one follows on with their SQL, approved examples, the question."""
     # Of a question for both, the part that speaks of tables and columns.
     question = state["question"] if state["route"] != "both" else parts(state["question"], schema)[0]
-    system = SystemMessage(prompts.sql_system(schema=schema, tables=linked(schema, state)))
+    tables = linked(schema, question, state["values"])
+    inside = {table.name for table in tables}
+    system = SystemMessage(prompts.sql_system(schema=schema, tables=tables))
     shown: list[BaseMessage] = []
-    for example in turn.services.examples.search(question, fingerprint=schema.fingerprint, user=turn.user, k=3):
+    # The nearest stands right before the question: a small model goes by what it read last.
+    for example in reversed(turn.services.examples.search(question, fingerprint=schema.fingerprint, user=turn.user, k=3)):
         shown += [HumanMessage(example.question), AIMessage(fenced(example.sql))]
     earlier = earlier_queries(state["recent"])[-2:] if leans(question) else []
     for asked, query in earlier:
@@ -167,7 +172,7 @@ def prompt(state: State, turn: Turn, schema: Schema) -> list[BaseMessage]:
         dates=dates(f"{before or ''} {question}", schema, turn.today),
         own_row=own_row(turn, f"{before or ''} {question}", schema),
         record=bool(_RECORD.search(question) and not _ASKS_PART.search(question)),
-        values=state["values"],
+        values=[value for value in state["values"] if value.table in inside],
         before=before,
     )
     return [system, *shown, HumanMessage(human)]
@@ -190,24 +195,6 @@ def date_column(question: str, schema: Schema) -> str:
                 if _DATES.search(column.type):
                     return f"{prompts.quoted(table.name)}.{prompts.quoted(column.name)}"
     return "the date column"
-
-
-def linked(schema: Schema, state: State) -> Sequence[TableInfo]:
-    """The tables to show: all, or of a large schema those whose names and columns the question uses."""
-    if len(schema.tables) <= SCHEMA_TABLES:
-        return schema.tables
-    words = {stem(word) for word in re.findall(r"\w+", state["question"].lower())}
-    named = {value.table for value in state["values"]}
-
-    def score(table: TableInfo) -> float:
-        parts = {stem(p) for p in re.split(r"[_\W]+", table.name.lower())}
-        columns = {stem(p) for c in table.columns for p in re.split(r"[_\W]+", c.name.lower())}
-        return 3 * len(words & parts) + len(words & columns) + 5 * (table.name in named)
-
-    best = sorted(schema.tables, key=lambda t: (-score(t), t.name))[: SCHEMA_TABLES // 2]
-    names = {t.name for t in best}
-    names |= {c.references.rsplit(".", 1)[0] for t in best for c in t.columns if c.references}
-    return [t for t in schema.tables if t.name in names][:SCHEMA_TABLES]
 
 
 def own_row(turn: Turn, question: str, schema: Schema) -> str | None:

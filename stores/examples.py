@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from chromadb.api import ClientAPI
 
 
+APART = 0.2
+"""How much less like the question (cosine) than the nearest an example may be."""
+
+
 class Examples:
     """Approved pairs of question and SQL, each tied to a schema's fingerprint and to the user who approved it."""
 
@@ -43,14 +47,18 @@ class Examples:
         return _example(Record(key, question, metadata))
 
     def search(self, question: str, *, fingerprint: str, user: str, k: int = 3) -> list[Example]:
-        """The pairs of that schema most like the question, the user's own and shared ones; `score` is the cosine."""
+        """The pairs of that schema most like the question, the user's own and shared ones, nearest first; `score` is the cosine.
+
+        What is much less like it than the nearest is left out: it would only turn the model away from that.
+        """
         question = " ".join(question.split())[:4000]
         if not question or k < 1:
             return []
         vector = np.ascontiguousarray(self._embed([question])[0], dtype=np.float32)
         where = {"$and": [{"fingerprint": fingerprint}, {"$or": [{"user": user}, {"shared": True}]}]}
         found = self._collection.nearest(vector, limit=k, where=where)
-        return [_example(record, score=record.similarity) for record in found if record.similarity >= self._min_similarity]
+        least = max([self._min_similarity, *(record.similarity - APART for record in found[:1])])
+        return [_example(record, score=record.similarity) for record in found if record.similarity >= least]
 
     def all(self, *, user: str | None = None) -> list[Example]:
         """The pairs, last approved first; only that user's where one is named."""

@@ -14,6 +14,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from stores.errors import QueryRejected
+from stores.grouping import grouped
 from stores.guard import parse
 from stores.joins import column as column_of
 from stores.joins import join_along, own_columns, qualify, tables_of, way_to
@@ -42,6 +43,7 @@ def fit(sql: str, question: str, schema: Schema, dialect: str, *, holds: Holds, 
             if not any(_grounded(s, schema, dialect, holds, find) or unjoined(s, question, schema, dialect) for s in scopes):
                 break
             changed = True
+        changed = grouped(expression) or changed
         changed = enjoined(expression, question, schema, dialect) or changed
         changed = divided(expression, schema, dialect) or changed
         changed = latest(expression, question, schema, dialect) or changed

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from stores.connections import Fetch
 from stores.errors import QueryRejected, QueryTimeout
@@ -58,7 +59,7 @@ class Words:
         self,
         *,
         max_values: int = 2000,
-        max_columns: int = 200,
+        max_columns: int = 2000,
         max_matches: int = 8,
         max_per_run: int = 4,
         max_run: int = 5,
@@ -157,7 +158,12 @@ def fold(text: str) -> list[str]:
 
 def name_words(name: str) -> list[str]:
     """The words of a table's or column's name, folded: "song", "name" of "SongNames" and "song_name"."""
-    return fold(_CAMEL.sub(" ", name).replace("_", " "))
+    return list(_name_words(name))
+
+
+@lru_cache(maxsize=20_000)  # a schema's names are looked at again for every pair of tables, and for every question
+def _name_words(name: str) -> tuple[str, ...]:
+    return tuple(fold(_CAMEL.sub(" ", name).replace("_", " ")))
 
 
 def _folded_word(word: str) -> str:

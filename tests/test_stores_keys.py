@@ -60,3 +60,18 @@ def test_a_declared_key_stays(tmp_path: Path) -> None:
         """,
     )
     assert found == {"people.town_id": "homes.town_id"}
+
+
+def test_tables_of_one_prefix_are_told_apart_by_the_rest(tmp_path: Path) -> None:
+    found = references(
+        tmp_path / "d.sqlite",
+        """
+        CREATE TABLE crm_airlines (uid INTEGER PRIMARY KEY, label TEXT);
+        CREATE TABLE crm_flights (airline INTEGER, number INTEGER);
+        CREATE TABLE hr_flights (airline INTEGER, number INTEGER);
+        INSERT INTO crm_airlines VALUES (1, 'A'), (2, 'B');
+        INSERT INTO crm_flights VALUES (1, 7), (2, 8);
+        INSERT INTO hr_flights VALUES (1, 7), (2, 8);
+        """,
+    )
+    assert found == {"crm_flights.airline": "crm_airlines.uid"}

@@ -1,0 +1,60 @@
+"""What was approved once is not written anew: a question that asks for the same in other words is answered by the approved SQL."""
+
+from __future__ import annotations
+
+import re
+
+from langchain_core.messages import HumanMessage, SystemMessage
+
+from graphs.dates import spoken
+from graphs.grounding import numbers
+from graphs.recall import leans, named_values
+from graphs.state import State
+from graphs.taught_prompts import SAME_SYSTEM, same_question
+from graphs.turn import Database, Turn
+from stores.values import Example
+
+LIKE = 0.7
+"""Least similarity (cosine) at which it is asked whether two questions are one."""
+SAME = 0.8
+"""Least probability of that. Of 40 pairs of questions that mean the same (each by another writer) 27 reach it; of 70 that do not and are
+alike by 0.7 none, of 40 alike by 0.85 two: one differs in a column, one but in the order of its columns."""
+
+_QUOTED = re.compile(r"[\"“'‘](\w[^\"”'’]*)[\"”'’]")
+_OWN = re.compile(r"\b(i|me|my|mine|we|us|our)\b", re.IGNORECASE)
+
+
+def taught(state: State, turn: Turn, database: Database) -> str | None:
+    """The SQL that was approved for this question or for one that asks the same; None where there is none.
+
+    Numbers, values and quoted words must be the same; which of the rest matters, the model says with one token. What
+    depends on the day, on the question before or on who asks is never taken from an example.
+    """
+    question, schema = state["question"], database.schema()
+    if state["route"] != "sql" or (state["recent"] and leans(question)) or _OWN.search(question) or spoken(question, turn.today):
+        return None
+    found = turn.services.examples.search(question, fingerprint=schema.fingerprint, user=turn.user, k=1)
+    if not found or found[0].score < LIKE or not _same_things(found[0], state, turn, database):
+        return None
+    example = found[0]
+    if _plain(example.question) == _plain(question):
+        return example.sql
+    messages = [SystemMessage(SAME_SYSTEM), HumanMessage(same_question(one=example.question, other=question))]
+    return example.sql if turn.speaker.choose(messages, ["yes", "no"])["yes"] >= SAME else None
+
+
+def _same_things(example: Example, state: State, turn: Turn, database: Database) -> bool:
+    """Whether both questions name the same numbers, quoted words and stored values."""
+    one, other = example.question, state["question"]
+    if _numbers(one) != _numbers(other) or set(_QUOTED.findall(one)) != set(_QUOTED.findall(other)):
+        return False
+    return {v.value for v in named_values(database, one, user=turn.user)} == {v.value for v in state["values"]}
+
+
+def _numbers(question: str) -> set[str]:
+    said = {word: str(number) for number, word in enumerate("two three four five six seven eight nine ten".split(), 2)}
+    return numbers(" ".join(said.get(word.lower(), word) for word in re.findall(r"[\w.,]+", question)))
+
+
+def _plain(question: str) -> str:
+    return " ".join(re.findall(r"\w+", question.lower()))

@@ -1,0 +1,40 @@
+"""A large schema is narrowed to what the question needs."""
+
+from __future__ import annotations
+
+from graphs.linking import SCHEMA_TABLES, SHOWN, linked
+from stores.values import ColumnInfo, Schema, TableInfo, ValueMatch
+
+
+def table(name: str, *columns: str, **references: str) -> TableInfo:
+    return TableInfo(name, tuple(ColumnInfo(c, "TEXT", references=references.get(c)) for c in (*columns, *references)))
+
+
+WANTED = (
+    table("zoo_animals", "id", "species"),
+    table("zoo_keepers", "id", "family_name"),
+    table("zoo_feedings", keeper="zoo_keepers.id", animal="zoo_animals.id"),
+)
+LARGE = Schema("sqlite", (*(table(f"mod{n}_stock", "id", "name", "status") for n in range(200)), *WANTED), "f")
+
+
+def names(question: str, *values: ValueMatch, schema: Schema = LARGE) -> list[str]:
+    return [found.name for found in linked(schema, question, values)]
+
+
+def test_a_small_schema_is_shown_whole_and_in_its_order() -> None:
+    small = Schema("sqlite", LARGE.tables[:SCHEMA_TABLES], "f")
+    assert names("Which species are there?", schema=small) == [found.name for found in small.tables]
+
+
+def test_rare_words_and_keys_decide_which_tables_are_shown() -> None:
+    shown = names("Which keepers look after which species?")
+    assert {found.name for found in WANTED} <= set(shown)  # the feedings are not named: keys lead to them
+    assert len(shown) == SHOWN
+    assert shown == [found.name for found in LARGE.tables if found.name in shown]
+
+
+def test_a_stored_value_brings_its_table() -> None:
+    named = ValueMatch("Lima", "mod150_stock", "name", "Lima")
+    assert "mod150_stock" in names("How many are in Lima?", named)
+    assert "mod150_stock" not in names("How many are in Lima?")

@@ -1,0 +1,72 @@
+"""An approved query answers the question that it was approved for, and the same in other words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from stores.values import Example, Table
+from tests import test_graphs_turn as turns
+from tests.test_graphs_turn import Bench
+
+COUNT, WRITTEN = "SELECT count(*) FROM members", "SELECT count(name) FROM members"
+
+
+class Approved:
+    question, score = "How many members are there in Porto?", 0.9
+
+    def search(self, question: str, *, fingerprint: str, user: str, k: int = 3) -> list[Example]:
+        return [Example("e1", self.question, COUNT, fingerprint, user, datetime(2026, 1, 1, tzinfo=UTC), self.score)]
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setattr(turns, "NoExamples", Approved)
+    made = Bench({COUNT: Table(("n",), ((2,),)), WRITTEN: Table(("n",), ((3,),))})
+    made.model.pick("sql")
+    return made
+
+
+def test_a_repeat_is_answered_without_writing(bench: Bench) -> None:
+    bench.model.say("There are 2.")
+    state = bench.ask("how many members are there in porto")
+    assert (state["sql"], [a.sql for a in state["attempts"]]) == (COUNT, [COUNT])
+    assert len(bench.model.history) == 2  # the route, and the rows in words
+
+
+def test_other_words_for_it_cost_one_token(bench: Bench) -> None:
+    bench.model.pick("yes").say("There are 2.")
+    assert bench.ask("What is the number of members from Porto?")["sql"] == COUNT
+
+
+def test_where_the_model_says_no_the_query_is_written_under_the_example(bench: Bench) -> None:
+    bench.model.pick("no").say(WRITTEN, "There are 3.")
+    assert bench.ask("Which members are from Porto?")["sql"] == WRITTEN
+    assert [str(m.content) for m in bench.model.history[2]][1] == Approved.question
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is the number of members from Lima?",  # a stored value less
+        "What is the number of members from Porto over 30?",
+        "What is the number of my members in Porto?",
+        "What was the number of members from Porto last month?",
+    ],
+)
+def test_what_names_other_things_is_not_the_same(bench: Bench, question: str) -> None:
+    bench.model.say(WRITTEN, "There are 3.")
+    assert bench.ask(question)["sql"] == WRITTEN
+
+
+def test_what_goes_on_from_a_question_is_written(bench: Bench) -> None:
+    bench.history.messages = turns._answered(COUNT)
+    bench.model.say(WRITTEN, "There are 3.")
+    assert bench.ask("And of them, what is the number in Porto?")["sql"] == WRITTEN
+
+
+def test_what_is_hardly_like_it_is_not_compared(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Approved, "score", 0.6)
+    bench.model.say(WRITTEN, "There are 3.")
+    assert bench.ask("What is the number of members from Porto?")["sql"] == WRITTEN
