@@ -77,7 +77,14 @@ class ServerEmbedder:
     def _sent(self, server: Server, texts: list[str]) -> Iterator[list[list[float]]]:
         with server_errors(server.address, None, "embedding"):
             reply: Any = server.client.embeddings.create(model=self.name, input=texts, encoding_format="float")
-        rows = [list(item.embedding) for item in sorted(reply.data, key=lambda item: item.index)]
+        rows = [_pooled(item.embedding) for item in sorted(reply.data, key=lambda item: item.index)]
         if len(rows) != len(texts) or not all(rows):
             raise ModelUnavailable(f"The model server at {server.address} gave {len(rows)} vectors for {len(texts)} texts. Does it serve an embedding model?")
         yield rows
+
+
+def _pooled(found: Any) -> list[float]:
+    """A text's vector; of a model that is served without pooling, which gives one for each token, their mean."""
+    if not found or not isinstance(found[0], list):
+        return list(found)
+    return [sum(column) / len(found) for column in zip(*found, strict=True)]
