@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from assistant.errors import ModelBusy, ModelUnavailable
+from assistant.logs import ABOUT
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -44,7 +45,12 @@ class Server:
         """Note what the server does not know, and say once what happens instead."""
         if what not in self.lacks:
             self.lacks.add(what)
-            log.warning("The model server at %s knows no %s: %s.", self.address, what, instead)
+            log.warning("The model server at %s knows no %s: %s.", self.address, what, instead, extra=self.about)
+
+    @property
+    def about(self) -> dict[str, dict[str, str]]:
+        """What a log record is about."""
+        return {ABOUT: {"server": self.address}}
 
 
 def shown(url: str) -> str:
@@ -90,7 +96,7 @@ class Pool:
                         self._is_down(server, error)
                     if started or len(tried) == len(self.servers):
                         raise
-                    log.warning("%s Another server is asked.", error)
+                    log.warning("Another server is asked: %s", error, extra=server.about)
 
     def any_up(self) -> bool:
         """Whether a server is up as far as is known; where none is, they are looked at now."""
@@ -143,13 +149,13 @@ class Pool:
 
     def _is_up(self, server: Server) -> None:
         if server.down:
-            log.warning("The model server at %s is back.", server.address)
+            log.warning("The model server at %s is back.", server.address, extra=server.about)
         server.down, server.missed, server.heard = False, 0, time.monotonic()
 
     def _is_down(self, server: Server, why: object) -> None:
         if not server.down:
             server.down = True
-            log.warning("The model server at %s is down: %s", server.address, why)
+            log.warning("The model server at %s is down: %s", server.address, why, extra=server.about)
 
 
 def _iterator(pieces: Iterator[T]) -> Any:

@@ -106,10 +106,6 @@ class ServerChat(StreamedChat):
         self.pool.close()
         self.wire.close()
 
-    def any_up(self) -> bool:
-        """Whether a server is there, as far as is known."""
-        return self.pool.any_up()
-
     def _stream(
         self,
         messages: list[BaseMessage],

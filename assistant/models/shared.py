@@ -16,6 +16,7 @@ from stores.errors import AssistantError
 
 if TYPE_CHECKING:
     from assistant.models.embeddings import OnnxEmbedder
+    from assistant.models.pool import Pool, Server
     from assistant.models.server_embeddings import ServerEmbedder
     from assistant.models.worker_process import Worker
 
@@ -99,6 +100,17 @@ class Models:
                     self.chat()
 
         threading.Thread(target=load, name="load", daemon=True).start()
+
+    def servers(self) -> tuple[Server, ...]:
+        """The model servers that were spoken with."""
+        return tuple(server for pool in self._pools() for server in pool.servers)
+
+    def any_server_up(self) -> bool:
+        """Whether, of the model servers that are used for one thing, at least one is up."""
+        return all(pool.any_up() for pool in self._pools())
+
+    def _pools(self) -> tuple[Pool, ...]:
+        return tuple(model.pool for model in (self._chat, self._embedder) if model is not None and hasattr(model, "pool"))
 
     def forget(self, user: str) -> None:
         """Drop what the language model keeps of a user's conversations in memory."""
