@@ -35,6 +35,9 @@ def addresses(urls: str | None) -> tuple[str, ...]:
     return tuple(filter(None, (url.strip() for url in (urls or "").split(","))))
 
 
+_ADDRESSES = r"^(\s*https?://[^\s,]+\s*(,|$))*$"
+
+
 class Section(BaseModel):
     """A group of settings; an unknown name in it is an error, not silence."""
 
@@ -79,6 +82,7 @@ class ModelSettings(Section):
     )
     server_url: str | None = Field(
         None,
+        pattern=_ADDRESSES,
         description="An OpenAI-compatible server to use instead of the local model, such as http://127.0.0.1:8080/v1; several, with commas between, stand in for each other.",
     )
     server_model: str = Field("default", description="The model's name on that server.")
@@ -110,6 +114,7 @@ class EmbeddingSettings(Section):
     batch: int = Field(32, ge=1, description="Texts embedded at once.")
     server_url: str | None = Field(
         None,
+        pattern=_ADDRESSES,
         description="An OpenAI-compatible server with an embedding model to use instead of the local one; several, with commas between, stand in for each other.",
     )
     server_model: str = Field("default", description="The embedding model's name on that server: another name has everything embedded anew.")

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from langchain_core.messages import HumanMessage, SystemMessage
 
-from assistant import Assistant, ModelUnavailable, Settings
+from assistant import Assistant, ModelUnavailable, Settings, SettingsError
 from assistant.models import pool
 from assistant.models.load import load_chat, load_embedder
 from assistant.models.pool import Pool
@@ -118,6 +118,20 @@ def test_choices_and_drafts_go_over_too(connect: Connect, addresses: tuple[str, 
     assert chat.invoke(MESSAGES, drafts=2, user=user).response_metadata["drafts"] == ["SELECT 1"] * 2
 
 
+def test_drafts_have_seeds_of_their_own_whatever_the_settings_say(addresses: tuple[str, str], two: tuple[Script, Script]) -> None:
+    chat = load_chat(Settings(model={"server_url": addresses[0]}, sampling={"seed": 7, "greedy": False}), None)
+    assert isinstance(chat, ServerChat)
+    assert len(chat.invoke(MESSAGES, drafts=2).response_metadata["drafts"]) == 2
+    assert [sent["seed"] for sent in two[0].requests] == [0, 1]
+    chat.close()
+
+
+@pytest.mark.parametrize("wrong", ["127.0.0.1:8080", ",", "http://a/v1, b:80", "http://a/v1 http://b/v1"])
+def test_an_address_that_is_none_is_refused(wrong: str) -> None:
+    with pytest.raises(SettingsError, match="server_url"):
+        Settings(model={"server_url": wrong})
+
+
 def test_after_the_first_word_it_is_an_error(connect: Connect, addresses: tuple[str, str], two: tuple[Script, Script]) -> None:
     chat = connect(*addresses)
     two[0].breaks_after = 1
@@ -173,7 +187,7 @@ def test_nothing_is_sent_before_the_first_call_nor_long_after_the_last(
     monkeypatch.setattr(pool, "LOOK_SECONDS", 0.05)
     monkeypatch.setattr(pool, "IDLE_SECONDS", 0.3)
     chat = connect(*addresses)
-    assert chat.any_up()
+    assert chat.pool.any_up()
     time.sleep(0.3)
     assert (two[0].looks, two[1].looks) == (0, 0)
     of(chat)

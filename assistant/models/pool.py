@@ -141,10 +141,10 @@ class Pool:
             return True
         if server.heard < began:  # one that is saying something has only no time for this
             server.missed += 1
-            if server.missed >= MISSED:
+            if server.missed == MISSED:
                 self._is_down(server, "it answers no more")
                 # With no other to go to, a call waits as long as it may: the server could be at work all the same.
-                server.deaths += len(self.servers) > 1
+                server.deaths += any(not other.down for other in self.servers)
         return False
 
     def _is_up(self, server: Server) -> None:

@@ -232,7 +232,7 @@ class ServerChat(StreamedChat):
         def send(request: dict[str, Any]) -> Iterator[ChatGeneration]:
             with server_errors(server.address, cancelled), self.wire.cut_by(_wanted(server, cancelled)) as sending:
                 sending()
-                yield server.client._generate(messages, **request, **more).generations[0]
+                yield server.client._generate(messages, **(request | more)).generations[0]
             stop_if(cancelled)
 
         [reply] = self._understood(server, messages, options, send)
