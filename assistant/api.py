@@ -119,15 +119,9 @@ class Assistant:
 
         def run(emit: Callable[[Event], None], cancelled: threading.Event) -> None:
             self._turns.run(
-                question,
-                user=user,
-                conversation=conversation,
-                words=words,
-                private=private,
-                instead_of=instead_of,
-                emit=emit,
-                cancelled=cancelled,
-            )
+                question, user=user, conversation=conversation, words=words, private=private, instead_of=instead_of,
+                emit=emit, cancelled=cancelled,
+            )  # fmt: skip
 
         return Stream(self.watch.watched(run, question))
 
