@@ -18,6 +18,7 @@ from assistant.overview import State
 from assistant.sample import workspace
 from assistant.settings import Settings
 from assistant.stream import Options, Stream
+from assistant.watching import Watch
 from graphs.errors import TurnCancelled
 from graphs.values import Answer, Done, Event
 from stores.errors import AssistantError
@@ -71,6 +72,7 @@ class Assistant:
             home.close()
             raise
         self._turns = Turns(self._parts, self.settings, today)
+        self.watch = Watch(self.settings.watching, self._parts, self._models, lambda: self._turns.waiting)
         self.conversations = Conversations(self._turns)
         self._retention = Retention(self._parts, self._turns, self.settings.conversation)
         self._retention.start()
@@ -87,6 +89,7 @@ class Assistant:
         self._retention.stop()
         self._turns.remembering.close()
         self._parts.close()
+        self.watch.close()
         if self._own_models:
             self._models.close()
 
@@ -113,18 +116,14 @@ class Assistant:
         id of a message of the conversation, puts the question in that one's place: what followed becomes an earlier version,
         which `conversations.restore` brings back.
         """
-        return Stream(
-            lambda emit, cancelled: self._turns.run(
-                question,
-                user=user,
-                conversation=conversation,
-                words=words,
-                private=private,
-                instead_of=instead_of,
-                emit=emit,
-                cancelled=cancelled,
-            )
-        )
+
+        def run(emit: Callable[[Event], None], cancelled: threading.Event) -> None:
+            self._turns.run(
+                question, user=user, conversation=conversation, words=words, private=private, instead_of=instead_of,
+                emit=emit, cancelled=cancelled,
+            )  # fmt: skip
+
+        return Stream(self.watch.watched(run, question))
 
     def ask(self, question: str, **options: Unpack[Options]) -> Answer:
         """One turn, with the options of `stream`. Raises `AssistantError`."""
@@ -189,6 +188,7 @@ class Assistant:
         if corrected_sql and parts.database:
             parts.database.run(corrected_sql, user=user)  # an example must run before it teaches
         parts.kept.history.add_feedback(Feedback(answer_id, user, score, comment, corrected_sql, datetime.now(UTC)))
+        self.watch.thumb(score)
         from assistant.serialise import answer_from_json
 
         approved = answer_from_json(answered.answer).sql if answered.answer and score > 0 else None

@@ -22,7 +22,7 @@ from assistant.models.catalogue import CATALOGUE, find_entry
 from assistant.models.files import ModelFiles
 from assistant.models.sources import readable
 from assistant.models.weights import Weights
-from assistant.settings import Settings
+from assistant.settings import Settings, addresses
 from stores.errors import AssistantError
 
 _LOCAL_HOSTS = {"127.0.0.1", "localhost", "::1"}
@@ -48,7 +48,7 @@ def checks(settings: Settings) -> Iterator[Check]:
     yield from _engine(settings, files)
     yield _disk(settings, files)
     yield _chat_model(settings, files)
-    yield _model_file("embedding model", settings.embedding.name, files)
+    yield _embedding_model(settings, files)
     yield _database(settings)
     yield from _state(settings)
     yield _home(settings.home)
@@ -96,8 +96,7 @@ def _memory(settings: Settings) -> Check:
 
 def _memory_needed(settings: Settings) -> int:
     """Bytes that the models in use need; 0 for those that nobody measured."""
-    names = (settings.embedding.name,) if settings.model.server_url else (settings.model.name, settings.embedding.name)
-    return sum(int((CATALOGUE[name].memory_gb or 0) * 1e9) for name in names if name in CATALOGUE)
+    return sum(int((CATALOGUE[name].memory_gb or 0) * 1e9) for name in settings.local_models() if name in CATALOGUE)
 
 
 def _engine(settings: Settings, files: ModelFiles) -> Iterator[Check]:
@@ -148,7 +147,7 @@ def calibrate(settings: Settings, progress: Progress) -> None:
 def _disk(settings: Settings, files: ModelFiles) -> Check:
     directory = _nearest(files.directory)
     free, needed = shutil.disk_usage(directory).free, _SPARE_BYTES
-    for name in (settings.model.name, settings.embedding.name):
+    for name in settings.local_models():
         try:
             status = files.status(name)
         except AssistantError:
@@ -166,9 +165,16 @@ def _disk(settings: Settings, files: ModelFiles) -> Check:
 def _chat_model(settings: Settings, files: ModelFiles) -> Check:
     if settings.model.server_url:
         return Check(
-            "model", True, f"{settings.model.server_model} on the server {_address(settings.model.server_url)}"
+            "model", True, f"{settings.model.server_model} on the server {_hosts(settings.model.server_url)}"
         )
     return _model_file("model", settings.model.name, files)
+
+
+def _embedding_model(settings: Settings, files: ModelFiles) -> Check:
+    served = settings.embedding
+    if served.server_url:
+        return Check("embedding model", True, f"{served.server_model} on the server {_hosts(served.server_url)}")
+    return _model_file("embedding model", served.name, files)
 
 
 def _model_file(label: str, name: str, files: ModelFiles) -> Check:
@@ -263,22 +269,29 @@ def _home(home: Path) -> Check:
 
 def _network(settings: Settings) -> Check:
     """What leaves this machine: only what the user has configured."""
-    server = settings.model.server_url
-    if server is None:
+    sent = {
+        "model.server_url": (settings.model.server_url, "questions, rows and passages"),
+        "embedding.server_url": (settings.embedding.server_url, "questions, passages and memories"),
+        "watching.otlp_url": (settings.watching.otlp_url, "the steps of each turn"),
+    }
+    used = {name: (urls, what) for name, (urls, what) in sent.items() if urls}
+    away = [
+        f"{what} are sent to {_hosts(urls)}, as the setting {name} says"
+        for name, (urls, what) in used.items()
+        if any(urlsplit(url).hostname not in _LOCAL_HOSTS for url in addresses(urls))
+    ]
+    if away:
+        return Check("network", True, "; ".join(away))
+    if not used:
         return Check("network", True, "not used: nothing is sent anywhere")
-    if urlsplit(server).hostname in _LOCAL_HOSTS:
-        return Check("network", True, f"not used but for the model server on this machine ({_address(server)})")
-    return Check(
-        "network",
-        True,
-        f"questions, rows and passages are sent to {_address(server)}, as the setting model.server_url says",
-    )
+    here = _hosts(",".join(urls for urls, _ in used.values()))
+    return Check("network", True, f"not used but for what runs on this machine ({here})")
 
 
-def _address(url: str) -> str:
-    """Host and port of a URL, without what may be secret in it."""
-    parts = urlsplit(url)
-    return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+def _hosts(urls: str) -> str:
+    """Host and port of each URL, without what may be secret in it."""
+    parts = [urlsplit(url) for url in addresses(urls)]
+    return ", ".join(f"{part.hostname}:{part.port}" if part.port else str(part.hostname) for part in parts)
 
 
 def _nearest(path: Path) -> Path:

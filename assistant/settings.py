@@ -1,4 +1,4 @@
-"""Every setting with its description, its default and where its value comes from.
+"""Every setting with its description and its default.
 
 Sources, last wins: defaults, `assistant.toml` (in the home, or named by the caller), environment `ASSISTANT_…`
 (nested with `__`), what the caller gives. A file in the working directory is never read.
@@ -7,7 +7,6 @@ Sources, last wins: defaults, `assistant.toml` (in the home, or named by the cal
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,8 +14,6 @@ from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
-    EnvSettingsSource,
-    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -31,6 +28,14 @@ def default_home() -> Path:
     """`ASSISTANT_HOME`, or the platform's user data folder."""
     named = os.environ.get("ASSISTANT_HOME")
     return Path(named).expanduser() if named else user_data_path("assistant", appauthor=False)
+
+
+def addresses(urls: str | None) -> tuple[str, ...]:
+    """The addresses in a setting that may hold several, with commas between."""
+    return tuple(filter(None, (url.strip() for url in (urls or "").split(","))))
+
+
+_ADDRESSES = r"^(\s*https?://[^\s,]+\s*(,|$))*$"
 
 
 class Section(BaseModel):
@@ -77,7 +82,8 @@ class ModelSettings(Section):
     )
     server_url: str | None = Field(
         None,
-        description="An OpenAI-compatible server to use instead of the local model, such as http://127.0.0.1:8080/v1.",
+        pattern=_ADDRESSES,
+        description="An OpenAI-compatible server to use instead of the local model, such as http://127.0.0.1:8080/v1; several, with commas between, stand in for each other.",
     )
     server_model: str = Field("default", description="The model's name on that server.")
     server_api_key: str | None = Field(None, description="The key for that server.", json_schema_extra={"secret": True})
@@ -106,6 +112,14 @@ class EmbeddingSettings(Section):
         "all-minilm-l6-v2", description="A catalogue name, or a folder with model.onnx and tokenizer.json."
     )
     batch: int = Field(32, ge=1, description="Texts embedded at once.")
+    server_url: str | None = Field(
+        None,
+        pattern=_ADDRESSES,
+        description="An OpenAI-compatible server with an embedding model to use instead of the local one; several, with commas between, stand in for each other.",
+    )
+    server_model: str = Field("default", description="The embedding model's name on that server: another name has everything embedded anew.")
+    server_api_key: str | None = Field(None, description="The key for that server.", json_schema_extra={"secret": True})
+    server_timeout: float = Field(60.0, gt=0, description="Seconds to wait for that server.")
 
 
 class DatabaseSettings(Section):
@@ -187,6 +201,23 @@ class PageSettings(Section):
     host: str = Field("127.0.0.1", description="The address the page listens on.")
     port: int = Field(7860, ge=0, le=65535, description="The port the page listens on.")
     requests: int = Field(300, ge=1, description="Requests a minute that each key of another program may make.")
+    names: tuple[str, ...] = Field(
+        (), description="Names under which a proxy shows the page (assistant.example.org); requests under others are refused."
+    )
+    metrics: bool = Field(True, description="Answer /metrics to programs on this machine that come through no proxy.")
+    metrics_key: str | None = Field(
+        None, min_length=16, description="Answer /metrics to whoever shows this key as bearer token, too.", json_schema_extra={"secret": True}
+    )
+
+
+class WatchingSettings(Section):
+    """Watching the program at work; nothing is sent but to the collector that is named."""
+
+    otlp_url: str | None = Field(
+        None, description="An OpenTelemetry collector that is sent a trace of each turn, over gRPC (http://127.0.0.1:4317); none when empty."
+    )
+    content: bool = Field(False, description="Put questions, answers and queries into traces and logs as well.")
+    logs: Literal["text", "json"] = Field("text", description="How the page's log is written: in lines for people, or as JSON.")
 
 
 class Settings(BaseSettings):
@@ -207,6 +238,7 @@ class Settings(BaseSettings):
     conversation: ConversationSettings = Field(default_factory=ConversationSettings, description="Conversations and memory.")
     state: StateSettings = Field(default_factory=StateSettings, description="Where conversations and accounts are kept.")
     page: PageSettings = Field(default_factory=PageSettings, description="The page.")
+    watching: WatchingSettings = Field(default_factory=WatchingSettings, description="Watching the program at work.")
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -222,6 +254,11 @@ class Settings(BaseSettings):
     def models_directory(self) -> Path:
         """Where model files lie."""
         return self.model.directory or self.home / "models"
+
+    def local_models(self, *, chat: bool = True) -> tuple[str, ...]:
+        """The names of the models whose files are needed here, without the one that speaks unless `chat`; a server has its own."""
+        names = ((self.model.name, self.model.server_url or not chat), (self.embedding.name, self.embedding.server_url))
+        return tuple(name for name, elsewhere in names if not elsewhere)
 
     @classmethod
     def settings_customise_sources(
@@ -248,52 +285,3 @@ def _config_file(cls: type[BaseSettings], *earlier: PydanticBaseSettingsSource) 
             raise SettingsError(f"There is no settings file {path}. Name one that exists, or leave --config out.")
         return path
     return Path(given.get("home") or default_home()).expanduser() / CONFIG_NAME
-
-
-def sources(settings: Settings, given: dict[str, Any] | None = None) -> Iterator[tuple[str, str, Any, str]]:
-    """(dotted name, description, value, where it comes from) of every setting, secrets masked.
-
-    `given` is what the caller passed to `Settings`; the source is one of "given", "environment", the file's path, "default".
-    """
-    layers = [
-        ("given", InitSettingsSource(Settings, given or {})()),
-        ("environment", EnvSettingsSource(Settings)()),
-    ]
-    path = settings.config or settings.home / CONFIG_NAME
-    if path.is_file():
-        layers.append((str(path), TomlConfigSettingsSource(Settings, path)()))
-    for name, field in Settings.model_fields.items():
-        value = getattr(settings, name)
-        if not isinstance(value, Section):
-            yield name, field.description or "", value, _source(layers, (name,), given=value != field.get_default(call_default_factory=True))
-            continue
-        for inner, inner_field in type(value).model_fields.items():
-            shown = getattr(value, inner)
-            extra = inner_field.json_schema_extra
-            if shown is not None and isinstance(extra, dict) and extra.get("secret"):
-                shown = _masked(str(shown))
-            set_here = getattr(value, inner) != inner_field.get_default(call_default_factory=True)
-            yield f"{name}.{inner}", inner_field.description or "", shown, _source(layers, (name, inner), given=set_here)
-
-
-def _source(layers: list[tuple[str, dict[str, Any]]], path: tuple[str, ...], *, given: bool) -> str:
-    """The first layer that names a setting; what none names is given by the program, or the default."""
-    for label, values in layers:
-        found: Any = values
-        for part in path:
-            found = found.get(part) if isinstance(found, dict) else getattr(found, part, None)
-            if found is None:
-                break
-        if found is not None:
-            return label
-    return "given" if given else "default"
-
-
-def _masked(secret: str) -> str:
-    """A URL without its password; any other secret as asterisks."""
-    if "://" not in secret:
-        return "***"
-    scheme, rest = secret.split("://", 1)
-    if "@" not in rest:
-        return secret
-    return f"{scheme}://***@{rest.rsplit('@', 1)[1]}"

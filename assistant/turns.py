@@ -90,6 +90,11 @@ class Turns:
         emit(Done(answer))
         self.remembering.said(question, turn)
 
+    @property
+    def waiting(self) -> int:
+        """How many turns wait for the model."""
+        return self._line.waiting
+
     def place(self, conversation: str, user: str) -> Place:
         """Where a conversation lies; one that there is not yet would be kept."""
         private = self._parts.private

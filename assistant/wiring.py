@@ -82,7 +82,7 @@ def assemble(settings: Settings, home: Home, models: Models) -> Parts:
             embed,
             model=model,
             earlier=models.earlier_embedder,
-            rerank=models.rerank,
+            rerank=None if settings.embedding.server_url else models.rerank,
             max_megabytes=limits.max_megabytes,
             max_pages=limits.max_pages,
             chunk_tokens=limits.chunk_tokens,

@@ -118,6 +118,12 @@ class RuleModels:
     def earlier_embedder(self, known: str) -> None:
         return None
 
+    def servers(self) -> tuple[()]:
+        return ()
+
+    def any_server_up(self) -> bool:
+        return True
+
     def forget(self, user: str) -> None:
         self.forgotten.append(user)
 

@@ -73,6 +73,7 @@ class StandIn:
 
     pause: float = 0.01
     settings: Settings = field(default_factory=lambda: Settings(sample=False))
+    watch: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(metrics=lambda: b"", ready=lambda: {"model": True}))
     closed: threading.Event = field(default_factory=threading.Event)
     judged: list[tuple[str, str, int]] = field(default_factory=list)
     reasons: list[tuple[str | None, str | None]] = field(default_factory=list)

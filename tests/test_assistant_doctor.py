@@ -249,6 +249,13 @@ def test_what_leaves_the_machine_is_said(home):
     remote = {"server_url": "https://me:secret@models.example.com/v1?key=secret", "server_api_key": "secret"}
     lines = [check(name, home=home, model=remote) for name in ("network", "model")]
     assert "sent to models.example.com" in lines[0].detail
+    more = {"embedding": {"server_url": "http://a/v1, http://b:81/v1"}, "watching": {"otlp_url": "https://c:4317"}}
+    said = check("network", home=home, model={"server_url": "http://127.0.0.1:8080/v1"}, **more).detail
+    assert said == (
+        "questions, passages and memories are sent to a, b:81, as the setting embedding.server_url says; "
+        "the steps of each turn are sent to c:4317, as the setting watching.otlp_url says"
+    )
+    assert check("embedding model", home=home, **more).detail == "default on the server a, b:81"
     assert not any("secret" in line.detail + line.todo for line in lines)
 
 

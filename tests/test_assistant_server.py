@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
@@ -18,82 +14,9 @@ from assistant.models.load import load_chat
 from assistant.models.server import ServerChat
 from assistant.settings import Settings
 from graphs.errors import QuestionTooLong, TurnCancelled
+from tests.model_server import Script, served
 
 MESSAGES = [SystemMessage("Be short."), HumanMessage("Hello?")]
-
-
-@dataclass
-class Script:
-    """What the server says next, and what it was asked."""
-
-    pieces: list[str] = field(default_factory=lambda: ["Hel", "lo."])
-    logprobs: list[tuple[str, float]] | None = None
-    status: int = 200
-    error: str = "no"
-    wait: float = 0.0  # before each piece
-    requests: list[dict[str, Any]] = field(default_factory=list)
-    gone: threading.Event = field(default_factory=threading.Event)  # the client hung up
-
-
-def handler(script: Script) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *_: Any) -> None:
-            return
-
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            script.requests.append({**body, "_key": self.headers.get("Authorization")})
-            if script.status != 200:
-                self._json(script.status, {"error": {"message": script.error, "type": "x", "code": None, "param": None}})
-            elif body.get("stream"):
-                self._sse()
-            else:
-                self._json(200, self._whole())
-
-        def _json(self, status: int, content: dict[str, Any]) -> None:
-            data = json.dumps(content).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def _whole(self) -> dict[str, Any]:
-            choice: dict[str, Any] = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "".join(script.pieces)}}
-            if script.logprobs is not None:
-                top = [{"token": token, "logprob": value, "bytes": None} for token, value in script.logprobs]
-                choice["logprobs"] = {"content": [{**top[0], "top_logprobs": top}]}
-            usage = {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10}
-            return {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage}
-
-        def _sse(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/event-stream")
-            self.end_headers()
-            frame = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
-            try:
-                for piece in script.pieces:
-                    if script.wait:
-                        # A client that hangs up makes the socket readable (its end of the stream).
-                        self.connection.settimeout(script.wait)
-                        try:
-                            if self.connection.recv(1) == b"":
-                                script.gone.set()
-                                return
-                        except TimeoutError:
-                            self.connection.settimeout(None)
-                    self._frame({**frame, "choices": [{"index": 0, "delta": {"role": "assistant", "content": piece}, "finish_reason": None}]})
-                self._frame({**frame, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
-                self._frame({**frame, "choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}})
-                self.wfile.write(b"data: [DONE]\n\n")
-            except OSError:
-                script.gone.set()
-
-        def _frame(self, content: dict[str, Any]) -> None:
-            self.wfile.write(f"data: {json.dumps(content)}\n\n".encode())
-            self.wfile.flush()
-
-    return Handler
 
 
 @pytest.fixture
@@ -103,17 +26,11 @@ def script() -> Script:
 
 @pytest.fixture
 def chat(script: Script) -> Iterator[ServerChat]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(script))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    model = {"server_url": f"http://127.0.0.1:{server.server_port}/v1", "server_model": "small", "server_timeout": 10}
-    made = load_chat(Settings(model=model), None)
-    assert isinstance(made, ServerChat)
-    yield made
-    made.close()
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with served(script) as address:
+        made = load_chat(Settings(model={"server_url": address, "server_model": "small", "server_timeout": 10}), None)
+        assert isinstance(made, ServerChat)
+        yield made
+        made.close()
 
 
 def test_streams_with_its_cost(chat: ServerChat, script: Script) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from assistant.errors import SettingsError
-from assistant.settings import Settings, sources
+from assistant.settings import Settings
+from assistant.settings_sources import sources
 
 
 def test_the_last_source_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from assistant import Assistant, AssistantError, ModelUnavailable, Settings, SettingsError
-from assistant.settings import sources
 from assistant.settings_file import changed, typed
+from assistant.settings_sources import sources
 
 
 @pytest.fixture

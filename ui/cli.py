@@ -75,6 +75,10 @@ def _log(verbose: bool) -> None:
 def _open_page(session: Session, options: dict[str, object]) -> None:
     """Get ready where that is needed, then serve the page until it is stopped."""
     page = {name: value for name, value in options.items() if value is not None}
+    if (settings := session.settings()).watching.logs == "json":
+        from assistant.logs import as_json
+
+        as_json(settings)
     with session.assistant(prepare=True, preload=True, worker=True, **({"page": page} if page else {})) as opened:
         from ui.server import serve
 

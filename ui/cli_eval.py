@@ -129,8 +129,7 @@ class Options:
         from assistant.evaluation.run import Run
 
         settings = self._session.settings()
-        own = (settings.model.name,) if chat and not settings.model.server_url else ()
-        fetch(self._session, (settings.embedding.name, *own))
+        fetch(self._session, settings.local_models(chat=chat))
         model, embedding = chat_model(settings), embedding_model(settings)
         note(f"Model {model.name} {model.sha256}")
         try:

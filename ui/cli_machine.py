@@ -49,7 +49,7 @@ def doctor(
 
 def settings(ctx: typer.Context, as_json: Json = False) -> None:
     """Print every setting with its value, where that comes from, and what it is for."""
-    from assistant.settings import sources
+    from assistant.settings_sources import sources
 
     own = session(ctx)
     found = list(sources(own.settings(), own.given()))
@@ -90,7 +90,7 @@ def bench(
 
     own = session(ctx)
     found = own.settings()
-    fetch(own, (found.embedding.name, *(() if found.model.server_url else (found.model.name,))))
+    fetch(own, found.local_models())
     with progress("Measuring") as tell:
         report = measure(Run(found, chat_model(found), embedding_model(found), progress=tell), command=OWN, turns=turns)
     say(report.to_json() if as_json else report.to_text())

@@ -40,14 +40,14 @@ class Guard:
     """An ASGI middleware against DNS rebinding and requests from other sites.
 
     A name that is not this machine's is refused as Host (an attacker's name can be pointed at 127.0.0.1, an address
-    cannot), and so is an Origin other than the page's own.
+    cannot), and so is an Origin other than the page's own. `names` are those under which a proxy shows the page.
     """
 
-    def __init__(self, app: App, *, host: str) -> None:
+    def __init__(self, app: App, *, host: str, names: Iterable[str] = ()) -> None:
         self._app = app
         self._any_address = host.strip("[]") in WILDCARDS
         own = [socket.gethostname(), f"{socket.gethostname()}.local"] if self._any_address else [host.strip("[]")]
-        self._names = {name.lower() for name in (*LOOPBACK, *own)}
+        self._names = {name.lower() for name in (*LOOPBACK, *own, *names)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what comes from the page itself, with the policy on every answer; refuse the rest."""

@@ -10,6 +10,7 @@ from pathlib import PurePath
 from urllib.parse import urlsplit
 
 from assistant import Conversation, Document, IngestProgress, IngestReport, Memory, State
+from assistant.settings import addresses
 from ui import icons
 
 
@@ -130,7 +131,8 @@ def good(text: str) -> str:
 def status(state: State, server_url: str | None) -> str:
     """Which model runs, and where what is asked goes."""
     if server_url:
-        where = f"Questions go to {escape(urlsplit(server_url).hostname or 'another server')}, as you configured."
+        hosts = dict.fromkeys(urlsplit(url).hostname or "another server" for url in addresses(server_url))
+        where = f"Questions go to {escape(', '.join(hosts))}, as you configured."
     else:
         where = "Runs here. Nothing leaves this machine."
     note = ""

@@ -24,6 +24,7 @@ from ui.doors.access import Doors
 from ui.guard import Guard, is_loopback
 from ui.login import Login
 from ui.page import assemble, look
+from ui.probes import Probes
 
 if TYPE_CHECKING:
     from assistant import Assistant
@@ -98,7 +99,8 @@ def serve(
     url = _url(host, listening.getsockname()[1])
     talk = Chat(assistant)
     app = asyncio.run(_make(assistant, talk, host, accounts))
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2, lifespan="on")
+    logs = None if assistant.settings.watching.logs == "json" else uvicorn.config.LOGGING_CONFIG
+    config = uvicorn.Config(app, log_level="warning", log_config=logs, timeout_graceful_shutdown=2, lifespan="on")
     running = Running(Server(config, app, talk), listening, url)
     sys.stderr.write(f"The page is at {url} (Ctrl+C ends it)\n")
     if open_browser:
@@ -132,7 +134,9 @@ def application(
         app.add_middleware(Login, accounts=accounts)
     if assistant is not None:
         app.add_middleware(Doors, assistant=assistant, keys=Keys(assistant.accounts.place))
-    app.add_middleware(Guard, host=host)  # the outer one
+    app.add_middleware(Guard, host=host, names=assistant.settings.page.names if assistant is not None else ())
+    if assistant is not None:
+        app.add_middleware(Probes, watch=assistant.watch, page=assistant.settings.page)  # the outermost: a machine asks by an address
     mounted: FastAPI = gr.mount_gradio_app(
         app, page, path="/", server_name=host, max_file_size=int(max_megabytes * 2**20), footer_links=[], run_history=False, show_error=False,
         ssr_mode=False, enable_monitoring=False, pwa=False, mcp_server=False, **look(),

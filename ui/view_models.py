@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from assistant import AssistantError, ModelOffer, Settings
-from assistant.settings import sources
 from assistant.settings_file import typed
+from assistant.settings_sources import sources
 from ui import icons, lists
 from ui.chat import CONNECT
 from ui.session import Session

@@ -19,7 +19,9 @@ def chat_model(settings: Settings) -> Identity:
 
 
 def embedding_model(settings: Settings) -> Identity:
-    """The embedding model, by its weights."""
+    """The embedding model, by its weights, or by its server's address."""
+    if settings.embedding.server_url:
+        return Identity(settings.embedding.server_model, settings.embedding.server_url)
     return _identity(settings.embedding.name, settings)
 
 

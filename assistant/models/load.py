@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from assistant.models.embeddings import OnnxEmbedder
     from assistant.models.engine import EngineSettings
     from assistant.models.server import ServerChat
+    from assistant.models.server_embeddings import ServerEmbedder
 
 
 def load_chat(
@@ -80,8 +81,12 @@ def engine_settings(model: ModelSettings, choice: Choice | None, *, prefixes: Pa
     )
 
 
-def load_embedder(settings: Settings, directory: Path) -> OnnxEmbedder:
-    """The embedding model in `directory`."""
+def load_embedder(settings: Settings, directory: Path | None) -> OnnxEmbedder | ServerEmbedder:
+    """The embedding model in `directory`, or on the server that the settings name where that is None."""
+    if directory is None:
+        from assistant.models.server_embeddings import ServerEmbedder
+
+        return ServerEmbedder(settings.embedding)
     from assistant.models.embeddings import OnnxEmbedder
 
     return OnnxEmbedder(directory, batch=settings.embedding.batch)

@@ -1,39 +1,46 @@
-"""An OpenAI-compatible server in place of the local model, called in the same way."""
+"""OpenAI-compatible servers in place of the local model, called in the same way."""
 
 from __future__ import annotations
 
+import json
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Self, TypeVar
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata, add_usage
-from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk
 
 from assistant.errors import ModelUnavailable
 from assistant.models.context import Cancelled
+from assistant.models.pool import Pool, Server, shown
 from assistant.models.sampling import Sampling
-from assistant.models.server_errors import server_errors, stop_if
-from assistant.models.server_replies import Echo, named, weigh
+from assistant.models.server_errors import NotUnderstood, server_errors, stop_if
+from assistant.models.server_replies import Echo, as_chunk, last, named, weigh, with_text
 from assistant.models.streamed import StreamedChat
 from assistant.models.wire import Wire
+from assistant.settings import addresses
 
 _TOP_LOGPROBS = 20
 _CHOICE_TOKENS = 32
-_CHARACTERS_PER_TOKEN = 3.5
+CHARACTERS_PER_TOKEN = 3.5
+_OPTIONS, _PROBABILITIES = "options beyond OpenAI's own (grammar, top_k)", "probabilities of tokens"
+T = TypeVar("T")
 
 
 class ServerChat(StreamedChat):
-    """A chat model on an OpenAI-compatible server; takes the keywords that `LlamaChat` takes.
+    """A chat model on OpenAI-compatible servers; takes the keywords that `LlamaChat` takes.
 
-    `grammar` reaches servers that know the field (llama.cpp's, llama-cpp-python's). `choices` are weighed by the
-    logarithms of the first token's probabilities; a server that gives none is asked, and the choice it names gets 1.
+    `grammar` reaches servers that know the field (llama.cpp's, llama-cpp-python's); one that refuses it is asked without,
+    and who asked looks at the text. `choices` are weighed by the logarithms of the first token's probabilities; a server
+    that gives none is asked, and the choice it names gets 1.
     """
 
     address: str
-    model: Any  # a langchain_openai.ChatOpenAI, imported only where a server is used
+    name: str
+    pool: Pool
     wire: Wire
     sampling: Sampling = Sampling()
     max_tokens: int = 512
@@ -49,24 +56,28 @@ class ServerChat(StreamedChat):
         sampling: Sampling | None = None,
         max_tokens: int = 512,
     ) -> Self:
-        """A chat model for the server at `address` (such as http://127.0.0.1:8080/v1); nothing is sent before the first call."""
+        """A chat model for the servers at `address` (such as http://127.0.0.1:8080/v1, several with commas between); nothing is sent before the first call."""
         from langchain_openai import ChatOpenAI
         from pydantic import SecretStr
 
         wire = Wire(timeout)
-        client = ChatOpenAI(
-            model=model,
-            base_url=address,
-            # Never the key of another service that happens to stand in the environment.
-            api_key=SecretStr(api_key or "none"),
-            timeout=timeout,
-            max_retries=0,
-            stream_usage=True,
-            use_responses_api=False,
-            http_client=wire.client,
-            http_socket_options=(),
-        )
-        return cls(address=address, model=client, wire=wire, sampling=sampling or Sampling(), max_tokens=max_tokens)
+
+        def client(url: str) -> ChatOpenAI:
+            return ChatOpenAI(
+                model=model,
+                base_url=url,
+                # Never the key of another service that happens to stand in the environment.
+                api_key=SecretStr(api_key or "none"),
+                timeout=wire.timeout,
+                max_retries=0,
+                stream_usage=True,
+                use_responses_api=False,
+                http_client=wire.client,
+                http_socket_options=(),
+            )
+
+        pool = Pool([Server(shown(url), client(url)) for url in addresses(address)], wire.answers)
+        return cls(address=address, name=model, pool=pool, wire=wire, sampling=sampling or Sampling(), max_tokens=max_tokens)
 
     @property
     def _llm_type(self) -> str:
@@ -74,11 +85,11 @@ class ServerChat(StreamedChat):
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        return {"model": self.model.model_name, "address": self.address}
+        return {"model": self.name, "address": self.address}
 
     def count_tokens(self, text: str) -> int:
         """About how many tokens a text has: the server's vocabulary is not known here."""
-        return math.ceil(len(text) / _CHARACTERS_PER_TOKEN)
+        return math.ceil(len(text) / CHARACTERS_PER_TOKEN)
 
     def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
         """About how many tokens these messages have, with the template around them."""
@@ -92,6 +103,7 @@ class ServerChat(StreamedChat):
 
     def close(self) -> None:
         """Close the connections."""
+        self.pool.close()
         self.wire.close()
 
     def _stream(
@@ -101,45 +113,77 @@ class ServerChat(StreamedChat):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        if kwargs.get("choices"):
-            yield _as_chunk(self._choose(messages, kwargs["choices"], kwargs.get("cancelled")))
-            return
-        if kwargs.get("drafts"):
-            yield _as_chunk(self._drafts(messages, stop, kwargs))
-            return
+        user, cancelled = kwargs.get("user", ""), kwargs.get("cancelled")
+        if choices := kwargs.get("choices"):
+            yield from self.pool.ask(lambda server: iter([as_chunk(self._choose(server, messages, choices, cancelled))]), user)
+        elif kwargs.get("drafts"):
+            yield from self.pool.ask(lambda server: iter([as_chunk(self._drafts(server, messages, stop, kwargs))]), user)
+        else:
+
+            def write(server: Server) -> Iterator[ChatGenerationChunk]:
+                return self._understood(
+                    server, messages, kwargs, lambda request: self._write(server, messages, {**request, "stop": stop}, run_manager, cancelled)
+                )
+
+            yield from self.pool.ask(write, user, lambda chunk: bool(chunk.text))
+
+    def _write(
+        self,
+        server: Server,
+        messages: list[BaseMessage],
+        request: dict[str, Any],
+        run_manager: CallbackManagerForLLMRun | None,
+        cancelled: Cancelled | None,
+    ) -> Iterator[ChatGenerationChunk]:
         started = time.perf_counter()
         first: float | None = None
         finished = False
         echo = Echo(messages)
-        cancelled: Cancelled | None = kwargs.get("cancelled")
-        with server_errors(self.address, cancelled), self.wire.cut_by(cancelled) as sending:
+        with server_errors(server.address, cancelled), self.wire.cut_by(_wanted(server, cancelled)) as sending:
             sending()
-            chunks = self.model._stream(messages, stop=stop, **self._request(messages, kwargs))
+            chunks = server.client._stream(messages, **request)
             try:
                 for chunk in chunks:
                     stop_if(cancelled)
                     finished = finished or bool((chunk.generation_info or {}).get("finish_reason"))
                     if chunk.text and first is None:
                         first = time.perf_counter() - started
-                    yield _with_text(chunk, echo.without(str(chunk.text)), run_manager)
+                    yield with_text(chunk, echo.without(str(chunk.text)), run_manager)
             finally:
                 chunks.close()  # closes the response, which tells the server to stop
             stop_if(cancelled)  # a connection that was cut can look like the end of an answer
         if not finished:
-            raise ModelUnavailable(f"The model server at {self.address} broke off in the middle of an answer. Ask again, or look at its log.")
-        yield _last(echo.rest(), {"first_token_seconds": first})
+            raise ModelUnavailable(f"The model server at {server.address} broke off in the middle of an answer. Ask again, or look at its log.")
+        yield last(echo.rest(), {"first_token_seconds": first})
 
-    def _request(self, messages: Sequence[BaseMessage], options: Mapping[str, Any]) -> dict[str, Any]:
-        """The call's keywords as the server's: only what differs from a server's own ways is sent."""
+    def _understood(
+        self, server: Server, messages: Sequence[BaseMessage], options: Mapping[str, Any], send: Callable[[dict[str, Any]], Iterator[T]]
+    ) -> Iterator[T]:
+        """What `send` gives for a request; for a simpler one where the server refuses the options that not every server knows."""
+        request = self._request(messages, options, plain=_OPTIONS in server.lacks)
+        try:
+            yield from send(request)
+        except NotUnderstood:
+            simpler = self._request(messages, options, plain=True)
+            if simpler == request:
+                raise
+            yield from send(simpler)
+            server.lack(_OPTIONS, "they are left out, and what was to follow a grammar is checked afterwards")
+
+    def _request(self, messages: Sequence[BaseMessage], options: Mapping[str, Any], *, plain: bool) -> dict[str, Any]:
+        """The call's keywords as the server's: only what differs from a server's own ways is sent, and where `plain` what every server knows."""
         greedy = self.sampling.greedy if options.get("greedy") is None else options["greedy"]
         # `max_tokens` by this way keeps its name: langchain-openai renames it to one that local servers do not know.
         body: dict[str, Any] = {"max_tokens": options.get("max_tokens") or self.max_tokens}
         request: dict[str, Any] = {"temperature": 0.0 if greedy else self.sampling.temperature, "extra_body": body}
         if not greedy:
             request |= {"top_p": self.sampling.top_p}
-            body |= {"top_k": self.sampling.top_k, "min_p": self.sampling.min_p}
             if self.sampling.seed is not None:
                 request["seed"] = self.sampling.seed
+        if plain:
+            return request
+        if not greedy:
+            body |= {"top_k": self.sampling.top_k, "min_p": self.sampling.min_p}
         if self.sampling.repetition_penalty != 1.0:
             body["repeat_penalty"] = self.sampling.repetition_penalty
         if options.get("grammar"):
@@ -149,63 +193,55 @@ class ServerChat(StreamedChat):
             body |= {"add_generation_prompt": False, "continue_final_message": True}
         return request
 
-    def _choose(self, messages: list[BaseMessage], choices: Sequence[str], cancelled: Cancelled | None) -> AIMessage:
+    def _choose(self, server: Server, messages: list[BaseMessage], choices: Sequence[str], cancelled: Cancelled | None) -> AIMessage:
         started = time.perf_counter()
-        asked = {"max_tokens": 1, "greedy": True}
-        weighing = {**self._request(messages, asked), "logprobs": True, "top_logprobs": _TOP_LOGPROBS}
-        reply, logprobs = self._once(messages, weighing, cancelled)
-        probabilities = weigh(choices, logprobs)
+        asked: dict[str, Any] = {"max_tokens": 1, "greedy": True, "cancelled": cancelled}
+        probabilities = None
+        if _PROBABILITIES not in server.lacks:
+            try:
+                reply, logprobs = self._once(server, messages, asked, logprobs=True, top_logprobs=_TOP_LOGPROBS)
+                probabilities = weigh(choices, logprobs)
+            except NotUnderstood:
+                logprobs = None
+            if logprobs is None:
+                server.lack(_PROBABILITIES, "it is asked for a choice in words, and none is ever close")
         if probabilities is None:
-            reply, _ = self._once(messages, self._request(messages, {**asked, "max_tokens": _CHOICE_TOKENS}), cancelled)
+            grammar = f"root ::= {' | '.join(map(json.dumps, choices))}"
+            reply, _ = self._once(server, messages, {**asked, "max_tokens": _CHOICE_TOKENS, "grammar": grammar})
             probabilities = named(choices, Echo(messages).whole(str(reply.text)))
         best = max(choices, key=lambda choice: probabilities[choice])
-        metadata = {
-            "model_name": self.model.model_name,
-            "first_token_seconds": time.perf_counter() - started,
-            "probabilities": probabilities,
-        }
+        metadata = {"model_name": self.name, "first_token_seconds": time.perf_counter() - started, "probabilities": probabilities}
         return AIMessage(content=best, usage_metadata=reply.usage_metadata, response_metadata=metadata)
 
-    def _drafts(self, messages: list[BaseMessage], stop: list[str] | None, options: Mapping[str, Any]) -> AIMessage:
+    def _drafts(self, server: Server, messages: list[BaseMessage], stop: list[str] | None, options: Mapping[str, Any]) -> AIMessage:
         """Several answers, one after the other: not every server gives several at once."""
         texts: list[str] = []
         used: UsageMetadata | None = None
         for seed in range(options["drafts"]):
-            request = {**self._request(messages, {**options, "greedy": False}), "seed": seed, "stop": stop}
-            reply, _ = self._once(messages, request, options.get("cancelled"))
+            reply, _ = self._once(server, messages, {**options, "greedy": False}, seed=seed, stop=stop)
             texts.append(Echo(messages).whole(str(reply.text)))
             used = add_usage(used, reply.usage_metadata)
         return AIMessage(content=texts[0], usage_metadata=used, response_metadata={"drafts": texts})
 
     def _once(
-        self, messages: list[BaseMessage], request: dict[str, Any], cancelled: Cancelled | None
+        self, server: Server, messages: list[BaseMessage], options: Mapping[str, Any], **more: Any
     ) -> tuple[AIMessage, Mapping[str, Any] | None]:
         """A whole answer, and the logarithms of its probabilities where the server gives them."""
-        with server_errors(self.address, cancelled), self.wire.cut_by(cancelled) as sending:
-            sending()
-            reply = self.model._generate(messages, **request).generations[0]
-        stop_if(cancelled)
+        cancelled: Cancelled | None = options.get("cancelled")
+
+        def send(request: dict[str, Any]) -> Iterator[ChatGeneration]:
+            with server_errors(server.address, cancelled), self.wire.cut_by(_wanted(server, cancelled)) as sending:
+                sending()
+                yield server.client._generate(messages, **(request | more)).generations[0]
+            stop_if(cancelled)
+
+        [reply] = self._understood(server, messages, options, send)
+        server.heard = time.monotonic()
+        assert isinstance(reply.message, AIMessage)
         return reply.message, (reply.generation_info or {}).get("logprobs")
 
 
-def _with_text(chunk: ChatGenerationChunk, text: str, run_manager: CallbackManagerForLLMRun | None) -> ChatGenerationChunk:
-    message = chunk.message.model_copy(update={"content": text, "chunk_position": None})
-    shown = ChatGenerationChunk(message=message, generation_info=chunk.generation_info)
-    if run_manager is not None and text:
-        run_manager.on_llm_new_token(text, chunk=shown)
-    return shown
-
-
-def _last(text: str, metadata: dict[str, Any]) -> ChatGenerationChunk:
-    return ChatGenerationChunk(message=AIMessageChunk(content=text, response_metadata=metadata, chunk_position="last"))
-
-
-def _as_chunk(message: AIMessage) -> ChatGenerationChunk:
-    return ChatGenerationChunk(
-        message=AIMessageChunk(
-            content=message.content,
-            usage_metadata=message.usage_metadata,
-            response_metadata=message.response_metadata,
-            chunk_position="last",
-        )
-    )
+def _wanted(server: Server, cancelled: Cancelled | None) -> Callable[[], bool]:
+    """Whether an answer is still waited for: the reader is there, and the server was not found dead since."""
+    deaths = server.deaths
+    return lambda: server.deaths == deaths and not (cancelled is not None and cancelled.is_set())

@@ -6,7 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGenerationChunk
 
 
 class Echo:
@@ -64,3 +66,29 @@ def named(choices: Sequence[str], text: str) -> dict[str, float]:
         return dict.fromkeys(choices, 1 / len(choices))
     best = max(held, key=len)
     return {choice: float(choice == best) for choice in choices}
+
+
+def with_text(chunk: ChatGenerationChunk, text: str, run_manager: CallbackManagerForLLMRun | None) -> ChatGenerationChunk:
+    """A piece as it came, with what may be shown of its text."""
+    message = chunk.message.model_copy(update={"content": text, "chunk_position": None})
+    shown = ChatGenerationChunk(message=message, generation_info=chunk.generation_info)
+    if run_manager is not None and text:
+        run_manager.on_llm_new_token(text, chunk=shown)
+    return shown
+
+
+def last(text: str, metadata: dict[str, Any]) -> ChatGenerationChunk:
+    """The end of an answer."""
+    return ChatGenerationChunk(message=AIMessageChunk(content=text, response_metadata=metadata, chunk_position="last"))
+
+
+def as_chunk(message: AIMessage) -> ChatGenerationChunk:
+    """A whole answer as its only piece."""
+    return ChatGenerationChunk(
+        message=AIMessageChunk(
+            content=message.content,
+            usage_metadata=message.usage_metadata,
+            response_metadata=message.response_metadata,
+            chunk_position="last",
+        )
+    )

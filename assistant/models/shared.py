@@ -16,6 +16,8 @@ from stores.errors import AssistantError
 
 if TYPE_CHECKING:
     from assistant.models.embeddings import OnnxEmbedder
+    from assistant.models.pool import Pool, Server
+    from assistant.models.server_embeddings import ServerEmbedder
     from assistant.models.worker_process import Worker
 
 
@@ -29,7 +31,7 @@ class Models:
         self._chat_lock, self._embedder_lock = threading.RLock(), threading.RLock()
         self._chat: Any = None
         self._worker: Worker | None = None
-        self._embedder: OnnxEmbedder | None = None
+        self._embedder: OnnxEmbedder | ServerEmbedder | None = None
         self._embedding = settings.embedding.name  # the stores hold its vectors: another one takes a new start
         model = settings.model
         self.files = ModelFiles(settings.models_directory, sources=model.sources, hub_endpoint=model.hub_endpoint)
@@ -37,9 +39,7 @@ class Models:
     @property
     def wanted(self) -> tuple[str, ...]:
         """The names of the files that are needed."""
-        settings = self._settings
-        own = () if settings.model.server_url else (settings.model.name,)
-        return (*own, settings.embedding.name)
+        return self._settings.local_models()
 
     @property
     def loaded(self) -> bool:
@@ -101,6 +101,17 @@ class Models:
 
         threading.Thread(target=load, name="load", daemon=True).start()
 
+    def servers(self) -> tuple[Server, ...]:
+        """The model servers that were spoken with."""
+        return tuple(server for pool in self._pools() for server in pool.servers)
+
+    def any_server_up(self) -> bool:
+        """Whether, of the model servers that are used for one thing, at least one is up."""
+        return all(pool.any_up() for pool in self._pools())
+
+    def _pools(self) -> tuple[Pool, ...]:
+        return tuple(model.pool for model in (self._chat, self._embedder) if model is not None and hasattr(model, "pool"))
+
     def forget(self, user: str) -> None:
         """Drop what the language model keeps of a user's conversations in memory."""
         with self._chat_lock:
@@ -112,20 +123,22 @@ class Models:
         if hasattr(chat := self.chat(), "calibrate"):
             chat.calibrate()
 
-    def embedder(self) -> OnnxEmbedder:
+    def embedder(self) -> OnnxEmbedder | ServerEmbedder:
         """The embedding model."""
         with self._embedder_lock:
             if self._embedder is None:
                 from assistant.models.load import load_embedder
 
-                self._embedder = load_embedder(self._settings, self._path(self._embedding))
+                served = self._settings.embedding.server_url
+                self._embedder = load_embedder(self._settings, None if served else self._path(self._embedding))
             return self._embedder
 
     def embedding_model(self) -> str:
         """The embedding model's name and the beginning of its hash, to know its vectors by; its name alone while it is not here."""
-        return identity(self._embedding, self.files)
+        settings = self._settings.embedding
+        return f"{settings.server_model} served" if settings.server_url else identity(self._embedding, self.files)
 
-    def earlier_embedder(self, known: str) -> OnnxEmbedder | None:
+    def earlier_embedder(self, known: str) -> OnnxEmbedder | ServerEmbedder | None:
         """The embedding model of that `embedding_model`, where it is still on this machine."""
         name = known.rpartition(" ")[0]
         with contextlib.suppress(AssistantError):
@@ -141,7 +154,9 @@ class Models:
 
     def rerank(self, query: str, texts: Sequence[str]) -> list[float]:
         """How well texts answer a query (see `stores.values.Rerank`)."""
-        return self.embedder().rerank(query, texts)
+        embedder = self.embedder()
+        # A server gives no vectors of single words: the order stays as it was found.
+        return embedder.rerank(query, texts) if hasattr(embedder, "rerank") else [0.0] * len(texts)
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a text as the embedding model counts them."""
@@ -149,6 +164,10 @@ class Models:
 
     def close(self) -> None:
         """Free the model."""
+        with self._embedder_lock:
+            if self._embedder is not None and hasattr(self._embedder, "close"):
+                self._embedder.close()
+            self._embedder = None
         with self._chat_lock:
             if self._chat is not None:
                 self._chat.close()

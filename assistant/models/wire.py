@@ -7,10 +7,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
-from assistant.models.context import Cancelled
+from assistant.models.server_errors import transport_error
 
 _WATCH_SECONDS = 0.05
+_LOOK_SECONDS = 2.0
+_CONNECT_SECONDS = 5.0
 
 
 class Link:
@@ -47,22 +50,23 @@ class Wire:
     """An HTTP client, each of whose requests has a connection of its own that a cancelled call cuts."""
 
     def __init__(self, timeout: float) -> None:
-        from openai import DefaultHttpxClient
+        from openai import DefaultHttpxClient, Timeout
 
         self._current = threading.local()
+        self.timeout = Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS))
         self.client = DefaultHttpxClient(
-            timeout=timeout, headers={"Connection": "close"}, event_hooks={"request": [self._attach]}
+            timeout=self.timeout, headers={"Connection": "close"}, event_hooks={"request": [self._attach]}
         )
 
     @contextmanager
-    def cut_by(self, cancelled: Cancelled | None) -> Iterator[Callable[[], None]]:
-        """While this lasts, `cancelled` cuts the request; call what is given in the thread that sends it, just before."""
+    def cut_by(self, wanted: Callable[[], bool]) -> Iterator[Callable[[], None]]:
+        """While this lasts, the request is cut once it is not `wanted`; call what is given in the thread that sends it, just before."""
         link = Link()
         over = threading.Event()
 
         def watch() -> None:
-            while cancelled is not None and not over.wait(_WATCH_SECONDS):
-                if cancelled.is_set():
+            while not over.wait(_WATCH_SECONDS):
+                if not wanted():
                     link.cut()
                     return
 
@@ -76,6 +80,14 @@ class Wire:
         finally:
             over.set()
             watcher.join()
+
+    def answers(self, address: str) -> bool:
+        """Whether a server is there, asked at the door that most have for that; any status under 500 will do, also "not found"."""
+        parts = urlsplit(address)
+        try:
+            return bool(self.client.get(f"{parts.scheme}://{parts.netloc}/health", timeout=_LOOK_SECONDS).status_code < 500)
+        except (transport_error(), RuntimeError):  # RuntimeError: closed meanwhile
+            return False
 
     def close(self) -> None:
         """Close the client."""
