@@ -256,7 +256,7 @@ def test_the_page_is_the_account_s_own(chromium: Any, running: Running) -> None:
         assert name in page.text("#account")
         assert not page.js("document.querySelector('#who input')")
         page.click("#open-models")
-        page.wait("document.querySelector('#models').textContent.trim()")
+        page.wait("document.querySelector('#models .notice, #models .offers')")
         assert ("administrator" in page.text("#models")) is not admin
         page.click("#account a")
         page.wait("document.querySelector('input[name=name]')")
