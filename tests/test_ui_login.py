@@ -131,7 +131,8 @@ def test_who_guesses_at_many_names_is_told_to_wait(accounts: Accounts) -> None:
 
 
 def test_the_file_is_read_again_only_once_it_has_changed(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, opened = accounts._path, []
+    path, opened = accounts.place, []
+    assert isinstance(path, Path)
     elsewhere = Accounts(path, hasher=QUICK)  # as another process has it
     monkeypatch.setattr(accounts, "_open", lambda plain=accounts._open: (opened.append(1), plain())[1])
 
@@ -265,11 +266,11 @@ def test_the_page_is_the_account_s_own(chromium: Any, running: Running) -> None:
 def test_accounts_that_cannot_be_read_just_now_are_said_so(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     token = sign_in(running.url, "ada")[2].split(";")[0]
 
-    def gone(*_: object) -> None:
+    def gone(*_: object, **__: object) -> None:
         raise StoreUnavailable("The server does not answer.")
 
     with monkeypatch.context() as down:
-        down.setattr(Accounts, "_found", gone)
+        down.setattr(Accounts, "find", gone)
         down.setattr(Accounts, "check", gone)
         for status, text, _ in (ask(running.url, "/", cookie=token), sign_in(running.url, "ada")):
             assert status == 503
