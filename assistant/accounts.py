@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict, deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
@@ -14,8 +13,9 @@ from typing import TYPE_CHECKING
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
+from assistant.tries import Tries, network_of
 from stores import tables
-from stores.errors import AssistantError, NotFound
+from stores.errors import AssistantError, NotFound, StoreUnavailable
 
 if TYPE_CHECKING:
     from assistant.settings import Settings
@@ -24,8 +24,13 @@ if TYPE_CHECKING:
 
 SHORTEST, LONGEST = 10, 500
 """Characters of a password."""
+LONGEST_NAME = 100
 TRIES, WITHIN = 5, 300.0
 """So many wrong passwords for one name within so many seconds, and the name has to wait."""
+TRIES_FROM = 20
+"""The same for one address, from which several people may sign in."""
+SETTLED = 2_000_000_000
+"""Nanoseconds after which a change of the file shows in its time: file systems count as coarsely as two seconds."""
 FILE = "accounts.sqlite"
 
 TABLE = "CREATE TABLE IF NOT EXISTS accounts (name TEXT PRIMARY KEY, hash TEXT NOT NULL, user TEXT NOT NULL, admin INTEGER NOT NULL)"
@@ -55,15 +60,31 @@ class Accounts:
     def __init__(self, place: Path | Server, *, hasher: PasswordHasher | None = None) -> None:
         self.place = place
         self._hasher = hasher or PasswordHasher()
-        self._wrong: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=TRIES))
+        self._tried, self._tried_from = Tries(TRIES, WITHIN), Tries(TRIES_FROM, WITHIN)
+        self._read: tuple[tuple[int, ...], list[Account]] | None = None
 
     def all(self) -> list[Account]:
         """The accounts by name; none where nobody has been added."""
-        return self._found("name IS NOT NULL")
+        return self._of_file(self.place) if isinstance(self.place, Path) else self._found("name IS NOT NULL")
+
+    def _of_file(self, path: Path) -> list[Account]:
+        """All of a file's, read again once it has changed: each request asks."""
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StoreUnavailable(f"The accounts {path} cannot be opened: {error.strerror or error}.") from error
+        stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+        if self._read and self._read[0] == stamp:
+            return list(self._read[1])
+        accounts = self._found("name IS NOT NULL")
+        # What was written just now may be written again within the same tick of the file system's clock.
+        if time.time_ns() - found.st_mtime_ns > SETTLED:
+            self._read = stamp, accounts
+        return list(accounts)
 
     def _found(self, condition: str, *values: str) -> list[Account]:
-        if isinstance(self.place, Path) and not self.place.exists():
-            return []
         with self._open() as db:
             rows = db.execute(f"SELECT name, user, admin FROM accounts WHERE {condition} ORDER BY name", values)
             return [Account(name, user, bool(admin)) for name, user, admin in rows]
@@ -71,8 +92,8 @@ class Accounts:
     def add(self, name: str, password: str, *, user: str | None = None, admin: bool = False) -> Account:
         """Add somebody; the first is an administrator. `user` is the user they are, their name where it is left out."""
         name = name.strip()
-        if not name or len(name) > 100:
-            raise AssistantError("A name has between 1 and 100 characters.")
+        if not 1 <= len(name) <= LONGEST_NAME:
+            raise AssistantError(f"A name has between 1 and {LONGEST_NAME} characters.")
         hashed = self._hashed(password)
         with self._open() as db:
             first = db.execute("SELECT 1 FROM accounts").fetchone() is None
@@ -97,14 +118,17 @@ class Accounts:
 
     def find(self, name: str) -> Account | None:
         """The account of that name."""
-        return next(iter(self._found("name = ?", name)), None)
+        among = self.all() if isinstance(self.place, Path) else self._found("name = ?", name)
+        return next((account for account in among if account.name == name), None)
 
-    def check(self, name: str, password: str, *, now: float | None = None) -> Account | None:
-        """The account, where name and password are right. Raises `TooManyTries`."""
+    def check(self, name: str, password: str, *, address: str = "", now: float | None = None) -> Account | None:
+        """The account, where name and password are right; `address` is where they came from. Raises `TooManyTries`."""
         now = time.monotonic() if now is None else now
-        wrong = self._wrong[name] if len(self._wrong) < 10_000 or name in self._wrong else deque(maxlen=TRIES)
-        if len(wrong) == TRIES and now - wrong[0] < WITHIN:
-            raise TooManyTries(WITHIN - (now - wrong[0]))
+        name, origin = name[:LONGEST_NAME], network_of(address)
+        if wait := self._tried_from.begin(origin, now):
+            raise TooManyTries(wait)
+        if wait := self._tried.begin(name, now):
+            raise TooManyTries(wait)
         nobody = self._nobody
         with self._open() as db:
             row = db.execute("SELECT hash, user, admin FROM accounts WHERE name = ?", (name,)).fetchone()
@@ -113,9 +137,9 @@ class Accounts:
         except (Argon2Error, InvalidHashError):
             row = None
         if row is None:
-            wrong.append(now)
             return None
-        self._wrong.pop(name, None)
+        self._tried.forget(name)
+        self._tried_from.undo(origin, now)  # and no more: who has an account is not to begin anew by it
         return Account(name, row[1], bool(row[2]))
 
     @cached_property

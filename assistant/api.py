@@ -216,7 +216,7 @@ class Assistant:
         """What is changed while it runs: `connect`, `test_connection`, `models`, `use`, `change`."""
         from assistant.setup import Setup
 
-        return Setup(self, self._parts, self._models)
+        return Setup(self, self._parts, self._models, self._turns)
 
     def export_all(self, *, user: str) -> str:
         """Everything that is kept about a user, as JSON: memories, conversations, examples, the names of their documents."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from assistant.api import Assistant
     from assistant.models.shared import Models
     from assistant.settings import Settings
+    from assistant.turns import Turns
     from assistant.wiring import Parts
     from stores.database import Database
 
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 class Setup:
     """Changes to a running assistant. Raises `SettingsError` where the settings file cannot be written."""
 
-    def __init__(self, assistant: Assistant, parts: Parts, models: Models) -> None:
+    def __init__(self, assistant: Assistant, parts: Parts, models: Models, turns: Turns) -> None:
         self._assistant = assistant
+        self._turns = turns
         self._parts = parts
         self._models = models
 
@@ -45,7 +47,7 @@ class Setup:
         new = changed(self._assistant.settings, name, text)
         if not name.startswith(("model.", "sampling.")):
             return False
-        self._assistant.settings = new
+        self._adopt(new)
         self._models.change(new)
         self._assistant.load_soon()
         return True
@@ -61,7 +63,7 @@ class Setup:
         url = _absolute(url)
         opened = _checked(settings, url)
         try:
-            self._assistant.settings = changed(settings, "database.url", url)
+            self._adopt(changed(settings, "database.url", url))
         except BaseException:
             opened.close()
             raise
@@ -71,6 +73,10 @@ class Setup:
             old.close()
         if self._models.loaded:
             self._assistant.load_soon()  # the schema is read before it is asked
+
+    def _adopt(self, new: Settings) -> None:
+        self._assistant.settings = new
+        self._turns.change(new)
 
 
 def _checked(settings: Settings, url: str) -> Database:

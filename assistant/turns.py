@@ -52,6 +52,11 @@ class Turns:
         self.kept = parts.kept
         self.remembering = Remembering()
 
+    def change(self, settings: Settings) -> None:
+        """Go by these settings from the next turn on."""
+        self._settings = settings
+        self._line.resize(settings.model.queue, settings.model.parallel)
+
     def run(
         self,
         question: str,

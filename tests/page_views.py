@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,15 +77,28 @@ def dialog(page: Page) -> None:
     page.wait("document.querySelector('#page-dialog').open")
 
 
-def beside(name: str) -> Callable[[Page], None]:
-    """A view that is opened instead of the conversation."""
+SHOWN = {
+    "data": "document.querySelector('#data .chip')",
+    "documents": "document.querySelector('#index .offers li')",
+    "models": "document.querySelector('#settings .fold')",
+    "activity": "document.querySelector('#activity .turns li')",
+}
+"""What a view shows once the server has said what there is."""
+
+
+def beside(name: str, *, click: str = "", until: str = "") -> Callable[[Page], None]:
+    """A view that is opened instead of the conversation, and what is opened in it."""
 
     def opened(page: Page) -> None:
         page.ask("Who ordered most last month?")
         page.answered()
         page.click(f"#open-{name}")
         page.wait(f"document.body.dataset.view === {name!r} && !document.querySelector('#view-{name} .pending')")
-        time.sleep(0.5)  # what it shows comes from the server
+        page.wait(SHOWN[name])
+        if click:
+            page.click(click)
+            page.wait(f"document.querySelector({until!r})")
+            page.js("document.querySelector(arguments[0]).scrollIntoView({block: 'center'})", until)
 
     return opened
 
@@ -94,6 +106,11 @@ def beside(name: str) -> Callable[[Page], None]:
 VIEWS: dict[str, Callable[[Page], None]] = {
     view.__name__: view for view in (empty, rows, plot, sources, running, choices, failure, private, side, dialog)
 } | {view.name: beside(view.name) for view in BESIDE}
+VIEWS |= {
+    "table": beside("data", click="#data .chip[data-id=orders]", until="#table .rows"),
+    "preview": beside("documents", click="#index [data-act=preview]", until="#preview .passage"),
+    "settings": beside("models", click="#settings [data-key='settings:sampling'] > summary", until="#settings [data-key='settings:sampling'][open] dl"),
+}
 
 
 def size(chrome: Any, width: int, height: int = 844) -> None:

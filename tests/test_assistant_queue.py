@@ -109,6 +109,29 @@ def test_an_error_inside_a_turn_hands_the_model_on() -> None:
         assert queue.waiting == 0
 
 
+def test_a_queue_is_resized_under_way() -> None:
+    queue, inside, go = FairQueue(4), [], threading.Event()
+
+    def call() -> None:
+        with queue.turn("a"):
+            inside.append(1)
+            go.wait(10)
+
+    threads = [start(call) for _ in range(4)]
+    until(lambda: (len(inside), queue.waiting) == (1, 3))
+    queue.resize(4, 3)
+    until(lambda: (len(inside), queue.waiting) == (3, 1))
+    queue.resize(0, 1)  # three are under way, and none is cut off
+    with pytest.raises(ModelBusy), queue.turn("b"):
+        pytest.fail("nobody may wait any more")
+    go.set()
+    for thread in threads:
+        thread.join(10)
+    assert (len(inside), queue.waiting) == (4, 0)
+    with queue.turn("a"), pytest.raises(ModelBusy), queue.turn("b"):
+        pytest.fail("one at a time")
+
+
 def test_a_turn_may_end_in_another_thread() -> None:
     queue = FairQueue(1)
     turn = queue.turn("a")

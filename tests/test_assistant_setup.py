@@ -76,6 +76,14 @@ def test_only_a_model_that_is_here_and_talks_is_used(assistant: Assistant) -> No
         assistant.setup.models.remove("smollm2-135m")
 
 
+def test_turns_go_by_what_was_changed(assistant: Assistant) -> None:
+    assert assistant.setup.change("sampling.max_tokens", "77")
+    assert assistant.setup.change("model.queue", "1")
+    assert assistant._turns._settings is assistant.settings
+    assert assistant.settings.sampling.max_tokens == 77
+    assert assistant._turns._line._bound == 1
+
+
 def test_another_model_answers_without_a_restart(tmp_path: Path, models_directory: Path, fetched: Callable[[str], Path]) -> None:
     """The vocabulary tells which model it is: a prompt of the one counts other tokens than a prompt of the other."""
     first, second = fetched("smollm2-135m"), fetched("qwen2.5-coder-0.5b")

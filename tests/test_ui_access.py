@@ -13,7 +13,7 @@ from selenium.webdriver.common.keys import Keys
 
 from assistant import Settings
 from tests.page_views import ARTIFACTS, PHONE, VIEWS, WIDTHS, colours, ordinary, size
-from tests.stand_in_assistant import StandIn
+from tests.stand_in_assistant import StandIn, StandInConversations
 from tests.test_ui_page import Page, browser, chromium
 from ui.server import serve
 
@@ -38,7 +38,8 @@ def served(chromium: Any, stand_in: StandIn) -> Iterator[Page]:
 
 
 @pytest.fixture
-def page(served: Page) -> Iterator[Page]:
+def page(served: Page, stand_in: StandIn) -> Iterator[Page]:
+    stand_in.conversations = StandInConversations()  # what an earlier test asked would be in the way of the keyboard
     served.js("sessionStorage.clear(), history.replaceState(null, '', '/')")
     served.reload()
     yield served

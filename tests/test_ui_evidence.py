@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from assistant import Document
+from tests.page_views import ordinary, size
 from tests.stand_in_assistant import ATTACK, NOW, StandIn
 from tests.test_ui_page import Page, browser, chromium, page, running, stand_in
 from ui import originals
@@ -389,3 +390,30 @@ def test_the_page_of_a_document_is_a_link_beside_its_passage(page: Page, stand_i
     finally:
         page.chrome.close()
         page.chrome.switch_to.window(first)
+
+
+@browser
+def test_the_evidence_stands_beside_the_answer_where_there_is_room_and_moves_no_word(page: Page, stand_in: StandIn) -> None:
+    box = "(() => {{ const b = document.querySelector('{}').getBoundingClientRect(); return [b.left, b.top, b.right, b.bottom].map(Math.round) }})()"
+    try:
+        for width, beside in ((1920, True), (1400, True), (1399, False), (390, False)):
+            size(page.chrome, width)
+            page.reload()
+            stand_in.pause = 0.1
+            page.ask("Who ordered most last month?")
+            page.wait("document.querySelector('#live .turn.running .prose-text')")
+            before = page.js(box.format("#live .turn.running .prose-text"))
+            stand_in.pause = 0.0
+            page.answered()
+            words, evidence, foot = (page.js(box.format(f"#live {part}")) for part in (".prose-text", ".evidence", ".turn-foot"))
+            assert (words[0], words[2]) == (before[0], before[2]), width
+            if beside:
+                assert evidence[0] > words[2]
+                assert evidence[1] < words[3]
+                assert 0 < foot[1] - words[3] < 40  # not at the end of a long table
+                assert (page.js(box.format("#composer"))[0] + 16, page.js(box.format("#composer"))[2] - 16) == (words[0], words[2])
+            else:
+                assert words[3] < evidence[1] < evidence[3] <= foot[1]
+                assert (evidence[0], evidence[2]) <= (words[0], words[2])
+    finally:
+        ordinary(page.chrome)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,12 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 from argon2 import PasswordHasher
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from assistant import AssistantError, Document, NotFound, Settings, StoreUnavailable
-from assistant.accounts import FILE, TRIES, WITHIN, Accounts, TooManyTries
+from assistant.accounts import FILE, SETTLED, TRIES, TRIES_FROM, WITHIN, Accounts, TooManyTries
+from assistant.tries import KEYS, Tries, network_of
 from tests.stand_in_assistant import NOW, StandIn
 from tests.test_ui_page import Page, chromium
 from ui.login import IDLE, LONGEST, Login
@@ -87,6 +91,68 @@ def test_wrong_passwords_make_a_name_wait(accounts: Accounts) -> None:
     assert accounts.check("ada", PASSWORD, now=WITHIN + 1)
 
 
+def test_wrong_passwords_for_many_names_make_an_address_wait(accounts: Accounts) -> None:
+    for at in range(TRIES_FROM - 1):
+        assert accounts.check(f"somebody {at}", "wrong password", address="192.0.2.7", now=float(at)) is None
+        assert accounts.check("ada", PASSWORD, address="192.0.2.7", now=at + 0.5)  # which gives no new tries, and takes none
+    assert accounts.check("one more", "wrong password", address="192.0.2.7", now=TRIES_FROM) is None
+    with pytest.raises(TooManyTries):
+        accounts.check("ada", PASSWORD, address="192.0.2.7", now=TRIES_FROM)
+    assert accounts.check("ada", PASSWORD, address="192.0.2.8", now=TRIES_FROM)
+    assert accounts.check("ada", PASSWORD, address="192.0.2.7", now=WITHIN + 1)
+
+
+def test_many_tries_at_once_are_many() -> None:
+    """A hundred that begin before the first has been looked at."""
+    tries = Tries(TRIES, WITHIN)
+    assert [tries.begin("ada", 1.0) for _ in range(100)].count(0.0) == TRIES
+    for at in range(KEYS + 10):
+        tries.begin(str(at), 2.0)
+    assert len(tries._at) == KEYS
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("192.0.2.7", "192.0.2.8", False), ("2001:db8::1", "2001:db8::ffff:2", True), ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("::ffff:192.0.2.7", "192.0.2.7", True), ("fe80::1%eth0", "fe80::2", True), ("", "", True), ("testclient", "a socket", False),
+    ],
+)  # fmt: skip
+def test_an_address_is_what_one_person_has(one: str, other: str, same: bool) -> None:
+    assert (network_of(one) == network_of(other)) is same
+
+
+def test_who_guesses_at_many_names_is_told_to_wait(accounts: Accounts) -> None:
+    with TestClient(Login(Starlette(), accounts=accounts)) as client:
+        said = [client.post("/login", data={"name": f"guess {at}", "password": PASSWORD}).status_code for at in range(TRIES_FROM + 1)]
+        assert said == [401] * TRIES_FROM + [429]
+        assert client.post("/login", data={"name": "ada", "password": PASSWORD}).status_code == 429
+        assert client.post("/login", data={"name": "ada", "password": "x" * 10**6}).status_code == 429
+
+
+def test_the_file_is_read_again_only_once_it_has_changed(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, opened = accounts.place, []
+    assert isinstance(path, Path)
+    elsewhere = Accounts(path, hasher=QUICK)  # as another process has it
+    monkeypatch.setattr(accounts, "_open", lambda plain=accounts._open: (opened.append(1), plain())[1])
+
+    def reads() -> int:
+        opened.clear()
+        assert [accounts.find("ada") is not None for _ in range(3)] == [True] * 3
+        return len(opened)
+
+    assert reads() == 3  # written just now
+    long_ago = path.stat().st_mtime_ns - SETTLED
+    os.utime(path, ns=(long_ago, long_ago))
+    assert (reads(), reads()) == (1, 0)
+    assert elsewhere.check("bob", PASSWORD)
+    assert reads() == 0  # whom that signed in changed nothing
+    elsewhere.remove("bob")
+    assert accounts.find("bob") is None
+    elsewhere.add("eve", PASSWORD)
+    assert [account.name for account in accounts.all()] == ["ada", "eve"]
+
+
 def test_a_broken_file_lets_nobody_in(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"no database" * 100)
     with pytest.raises(StoreUnavailable):
@@ -147,10 +213,8 @@ def test_an_account_that_is_removed_is_signed_out(running: Running, accounts: Ac
 
 @pytest.mark.parametrize("after", [IDLE + 1, LONGEST + 1])
 def test_sessions_expire(accounts: Accounts, after: float) -> None:
-    from starlette.applications import Starlette
     from starlette.responses import PlainTextResponse
     from starlette.routing import Route
-    from starlette.testclient import TestClient
 
     now = [0.0]
     app = Starlette(routes=[Route("/", lambda _: PlainTextResponse("in"))])
@@ -193,7 +257,7 @@ def test_the_page_is_the_account_s_own(chromium: Any, running: Running) -> None:
         assert name in page.text("#account")
         assert not page.js("document.querySelector('#who input')")
         page.click("#open-models")
-        page.wait("document.querySelector('#models').textContent.trim()")
+        page.wait("document.querySelector('#models .notice, #models .offers')")
         assert ("administrator" in page.text("#models")) is not admin
         page.click("#account a")
         page.wait("document.querySelector('input[name=name]')")
@@ -202,11 +266,11 @@ def test_the_page_is_the_account_s_own(chromium: Any, running: Running) -> None:
 def test_accounts_that_cannot_be_read_just_now_are_said_so(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     token = sign_in(running.url, "ada")[2].split(";")[0]
 
-    def gone(*_: object) -> None:
+    def gone(*_: object, **__: object) -> None:
         raise StoreUnavailable("The server does not answer.")
 
     with monkeypatch.context() as down:
-        down.setattr(Accounts, "_found", gone)
+        down.setattr(Accounts, "find", gone)
         down.setattr(Accounts, "check", gone)
         for status, text, _ in (ask(running.url, "/", cookie=token), sign_in(running.url, "ada")):
             assert status == 503

@@ -12,8 +12,9 @@ from assistant import ColumnInfo, TableInfo, TurnRecord, Usage
 from tests.stand_in_assistant import ATTACK, StandIn
 from tests.test_ui_page import Page, chromium, running, stand_in
 from ui.diagram import diagram
+from ui.rows import to_csv
 from ui.server import Running
-from ui.view_activity import activity, to_csv
+from ui.view_activity import activity, table
 from ui.view_data import url
 
 __all__ = ["chromium", "running", "stand_in"]  # fixtures
@@ -72,9 +73,9 @@ def test_turns_that_failed_are_counted_apart_and_words_from_outside_are_text() -
     assert "<dd>75%</dd>" in drawn
     assert "<dt>failed or stopped</dt><dd>1</dd>" in drawn
     assert "<dd>0 / 1</dd>" in drawn
-    lines = to_csv(turns).splitlines()
+    lines = to_csv(table(turns))[0].splitlines()
     assert lines[1].endswith(",,,,,,,,")
-    assert lines[2].split(",")[2:] == ["sql", "4.0", "0.5", "1000", "750", "20", "2", "-1"]
+    assert lines[2].split(",")[2:] == ["sql", "4", "0.5", "1000", "750", "20", "2", "-1"]
 
 
 @browser

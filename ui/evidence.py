@@ -17,14 +17,13 @@ GIVES_ORDERS = '<p class="quiet gives-orders">This passage addresses the assista
 
 
 def evidence(answer: Answer) -> str:
-    """The rows with their chart, the sources, the SQL, the tries before it and the memories of an answer."""
-    return "".join(
-        (
-            rows(answer.table, f"{answer.id}:rows") if answer.table else "",
-            sources(answer.citations, answer.id),
-            _folds(answer),
-        )
+    """The rows with their chart, the sources, the SQL, the tries before it and the memories of an answer; empty where there are none."""
+    parts = (
+        rows(answer.table, f"{answer.id}:rows") if answer.table else "",
+        sources(answer.citations, answer.id),
+        _folds(answer),
     )
+    return f'<div class="evidence">{"".join(parts)}</div>' if any(parts) else ""
 
 
 def slot(key: str) -> str:

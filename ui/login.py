@@ -31,6 +31,8 @@ IDLE, LONGEST = 12 * 3600.0, 7 * 24 * 3600.0
 MOST_SESSIONS, MOST_TABS = 1000, 10_000
 BODY = 32 * 2**20
 """Bytes of a JSON request; files go another way."""
+FORM = 10_000
+"""Bytes of a name and a password."""
 ACCOUNT = "assistant.account"
 """Where a request's account stands in its scope."""
 
@@ -106,10 +108,11 @@ class Login:
         await answer(scope, receive, send)
 
     async def _sign_in(self, request: Request) -> Response:
-        fields = parse_qs((await request.body())[:10_000].decode("utf-8", "replace"))
+        fields = parse_qs((await _body(request, FORM) or b"").decode("utf-8", "replace"))
         name, password = (fields.get(field, [""])[0] for field in ("name", "password"))
+        address = request.client.host if request.client else ""
         try:
-            account = await asyncio.to_thread(self._accounts.check, name, password)
+            account = await asyncio.to_thread(self._accounts.check, name, password, address=address)
         except AssistantError as error:
             return _form(str(error), 503 if isinstance(error, StoreUnavailable) else 429)
         if account is None:
@@ -149,12 +152,18 @@ async def _json_body(request: Request) -> bytes | None:
     """The body of a JSON request, empty for any other; None where it is too large."""
     if request.method != "POST" or "multipart/" in request.headers.get("content-type", ""):
         return b""
+    found = await _body(request, BODY)
+    return found if found is None else found or b" "
+
+
+async def _body(request: Request, most: int) -> bytes | None:
+    """The body of a request, no more than it may have in memory; None where it is too large."""
     found = bytearray()
     async for chunk in request.stream():
         found += chunk
-        if len(found) > BODY:
+        if len(found) > most:
             return None
-    return bytes(found) or b" "
+    return bytes(found)
 
 
 def _named(body: bytes) -> list[str]:

@@ -72,7 +72,7 @@ def thread(messages: Sequence[Shown], *, choosable: bool = True, more: bool = Fa
 
 def _broken(words: str, what: str, asked: Message | None, last: bool) -> str:
     again = controls.unfinished(what, asked.text, asked.id if last else None) if asked else ""
-    return f'<article class="turn stopped" aria-label="Answer">{words}{again}</article>'
+    return f'<article class="turn stopped" aria-label="Answer">{_words(words, again)}</article>'
 
 
 def question(text: str, key: str | None = None, versions: Sequence[str] = ()) -> str:
@@ -87,9 +87,13 @@ def answer(answer: Answer, *, steps: Sequence[Step] = (), score: int | None = No
     """A finished answer with its evidence, its choices, its cost and the buttons under it; one that is not `choosable` is not the last."""
     return (
         f'<article class="turn" aria-label="Answer" data-answer="{escape(answer.id)}">'
-        f"{_step_fold(steps or _steps_of(answer), answer.id)}"
-        f'<div class="prose-text">{text(answer)}</div>'
-        f"{_doubt(answer)}{choices(answer, choosable=choosable)}{evidence(answer)}{_footer(answer, score, choosable)}</article>"
+        + _words(
+            _step_fold(steps or _steps_of(answer), answer.id),
+            f'<div class="prose-text">{text(answer)}</div>',
+            _doubt(answer),
+            choices(answer, choosable=choosable),
+        )
+        + f'{evidence(answer)}<div class="under">{_footer(answer, score, choosable)}</div></article>'
     )
 
 
@@ -102,10 +106,15 @@ def turn(progress: Progress, now: float, kept: Message | None = None) -> str:
         return asked + answer(progress.answer, steps=progress.steps)
     words = f'<div class="prose-text">{markdown.to_html(progress.text)}</div>' if progress.text else ""
     if progress.failure is not None:
-        return f'{asked}<article class="turn failed" data-failed="{escape(progress.question)}">{words}{_failure(progress)}</article>'
+        return f'{asked}<article class="turn failed" data-failed="{escape(progress.question)}">{_words(words, _failure(progress))}</article>'
     if progress.stopped:
-        return f'{asked}<article class="turn stopped">{words}{_stopped(progress)}</article>'
-    return f'{asked}<article class="turn running" aria-busy="true">{running(progress, now)}{words}</article>'
+        return f'{asked}<article class="turn stopped">{_words(words, _stopped(progress))}</article>'
+    return f'{asked}<article class="turn running" aria-busy="true">{_words(running(progress, now), words)}</article>'
+
+
+def _words(*parts: str) -> str:
+    """What is read from top to bottom; on a wide screen the evidence stands beside it."""
+    return f'<div class="words">{"".join(parts)}</div>'
 
 
 def text(answer: Answer) -> str:

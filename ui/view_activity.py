@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Sequence
 from html import escape
@@ -12,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
-from assistant import AssistantError, TurnRecord
-from ui import downloads, lists
+from assistant import AssistantError, Table, TurnRecord, Usage
+from ui import downloads, lists, rows
 from ui.chart import Chart
 from ui.chat import CONNECT
 from ui.drawing import figure
@@ -26,6 +24,9 @@ if TYPE_CHECKING:
 
 LISTED = 50
 """Turns in the list."""
+
+COLUMNS = ("asked", "conversation", "route", "seconds", "first_token_seconds", "prompt_tokens", "cached_tokens", "completion_tokens", "model_calls", "score")
+"""Of the CSV file."""
 
 
 def build(assistant: Assistant, session: gr.State) -> Opened:
@@ -40,7 +41,7 @@ def build(assistant: Assistant, session: gr.State) -> Opened:
             return lists.notice(str(error))
 
     def export(session: Session) -> str:
-        return downloads.link(to_csv(assistant.activity(user=session.user)), "activity.csv")
+        return downloads.link(rows.to_csv(table(assistant.activity(user=session.user)))[0], "activity.csv")
 
     shown.act(export, [session], [save], show_progress="hidden", api_visibility="private")
     return Opened(draw, [shown])
@@ -57,16 +58,15 @@ def activity(turns: Sequence[TurnRecord]) -> str:
     return f'{_figures(turns)}<div class="plots">{_plots(turns)}</div><h3>Last turns</h3>{_list(turns[:LISTED])}{save}'
 
 
-def to_csv(turns: Sequence[TurnRecord]) -> str:
-    """A line for each turn, with its costs; of what was said nothing."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(["asked", "conversation", "route", "seconds", "first_token_seconds", "prompt_tokens", "cached_tokens", "completion_tokens", "model_calls", "score"])
-    for turn in turns:
-        u = turn.usage
-        costs = [u.seconds, u.first_token_seconds, u.prompt_tokens, u.cached_tokens, u.completion_tokens, u.model_calls] if u else [None] * 6
-        writer.writerow([turn.asked.isoformat(), turn.conversation, turn.route, *costs, turn.score])
-    return out.getvalue()
+def table(turns: Sequence[TurnRecord]) -> Table:
+    """A row for each turn, with its costs; of what was said nothing."""
+    return Table(COLUMNS, tuple((turn.asked.isoformat(), turn.conversation, turn.route, *_costs(turn.usage), turn.score) for turn in turns))
+
+
+def _costs(usage: Usage | None) -> tuple[float | None, ...]:
+    if usage is None:
+        return (None,) * 6
+    return (usage.seconds, usage.first_token_seconds, usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens, usage.model_calls)
 
 
 def _figures(turns: Sequence[TurnRecord]) -> str:

@@ -117,7 +117,7 @@ def _document(document: Document) -> str:
     owner = "for everybody" if document.user is None else "only yours"
     passages = "1 passage" if document.passages == 1 else f"{document.passages:,} passages"
     return (
-        f'<li><div><strong>{name}</strong><p class="quiet">{passages} · {owner} · taken in on {lists.day(document.added)}</p>'
+        f'<li><div><strong>{name}</strong><p class="quiet">{passages} · {owner} · taken in on <span class="whole">{lists.day(document.added)}</span></p>'
         f'<p class="quiet">{escape(document.path)}</p></div><span class="offer-acts">'
         f'<button type="button" class="text-button" data-act="preview" data-id="{key}" aria-label="Look into {name}">Look into</button>'
         f'<button type="button" class="text-button" data-act="remove" data-id="{key}" data-confirm="Remove “{name}” from the documents?" data-yes="Remove" '

@@ -45,6 +45,15 @@ class FairQueue:
             with self._lock:
                 self._hand_on()
 
+    def resize(self, bound: int, at_once: int) -> None:
+        """So many from now on; what is under way is finished."""
+        with self._lock:
+            more = at_once - self._at_once
+            self._bound, self._at_once = bound, at_once
+            self._free += min(more, 0)  # below zero while more are under way than there may be
+            for _ in range(more):
+                self._hand_on()
+
     @property
     def waiting(self) -> int:
         """How many calls wait."""
@@ -59,7 +68,7 @@ class FairQueue:
 
     def _wait(self, user: str, cancelled: Cancelled | None, tell: Callable[[int], None] | None) -> None:
         with self._lock:
-            if self._free:
+            if self._free > 0:
                 self._free -= 1
                 self._note_served(user)
                 return
@@ -96,7 +105,7 @@ class FairQueue:
                 del self._waiting[user]
 
     def _hand_on(self) -> None:
-        if not self._waiting:
+        if self._free < 0 or not self._waiting:
             self._free += 1
             self._idle_since = time.monotonic()
             return
