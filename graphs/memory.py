@@ -10,6 +10,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
 from graphs import prompts, when
+from graphs.earlier import before, called_back
 from graphs.grounding import words
 from graphs.remember import keep
 from graphs.state import State
@@ -107,10 +108,11 @@ def _recall(state: State, turn: Turn) -> dict[str, object]:
     if not said and _TALKS.search(question):
         past = turn.services.history.all(user=turn.user)
         talks = [f"{c.updated:%d %B %Y}: {c.title}" for c in past if c.id != turn.conversation][:8]
-    if not told and not talks and not said:
+    here = called_back(question, before(turn, state["recent"]))
+    if not told and not talks and not said and not here:
         turn.say('You have not told me anything about that yet. Say "remember that …" and I will keep it.')
         return {"grounded": False}
-    human = HumanMessage(prompts.memory_question(question=question, memories=told, said=said, talks=talks))
+    human = HumanMessage(prompts.memory_question(question=question, memories=told, said=said, here=here, talks=talks))
     for piece in turn.speaker.stream([SystemMessage(prompts.MEMORY_SYSTEM), human], max_tokens=160):
         turn.say(piece)
     return {"used_memories": list(told), "grounded": True}

@@ -122,6 +122,9 @@ class FakeHistory:
     def recent(self, id: str, *, user: str, turns: int) -> list[Message]:  # noqa: A002
         return self.messages
 
+    def earlier(self, id: str, *, user: str, turns: int) -> list[Message]:  # noqa: A002
+        return []
+
     def all(self, *, user: str, query: str | None = None) -> list[Conversation]:
         return []
 
