@@ -33,6 +33,9 @@ _BACK = re.compile(
 )
 
 
+_HAPPENED = re.compile(r"^\W*(who|what|which|where|when|how)\b.*\b\w{2,}ed\b", re.IGNORECASE)
+
+
 @dataclass(frozen=True)
 class Exchange:
     """A question and its answer, as they were said."""
@@ -65,7 +68,7 @@ def condensed(earlier: Sequence[Exchange]) -> str:
 def called_back(question: str, earlier: Sequence[Exchange]) -> list[Exchange]:
     """The turns that a question asks back for, oldest first; none for one that does not look back."""
     wanted = words(_BACK.sub(" ", question))
-    if not wanted or not _BACK.search(question) or len(question) > LONGEST:
+    if not wanted or not (_BACK.search(question) or _HAPPENED.search(question)) or len(question) > LONGEST:
         return []
     held = [words(f"{exchange.question} {exchange.answer}") for exchange in earlier]
     known = Counter(word for found in held for word in found & wanted)

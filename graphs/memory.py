@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from langchain_core.messages import HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
 from graphs import prompts, when
 from graphs.earlier import before, called_back
 from graphs.grounding import words
+from graphs.recall import of_those_named, remembered
 from graphs.remember import keep
 from graphs.state import State
 from graphs.turn import Turn
@@ -43,6 +44,10 @@ _ABOUT = re.compile(
 _EVERYTHING = re.compile(r"\b(everything|all)\b", re.IGNORECASE)
 _TALKS = re.compile(r"\b(talk(ed)?|discuss(ed)?|spoke|conversations?|chat(ted)?|ask(ed)?|decide[d]?)\b", re.IGNORECASE)
 
+# "What do you know about me?" names nothing that is to be looked for.
+_KNOWING = words("know remember told tell keep kept save saved store stored memory memories everything thing things learned noted")
+ENOUGH = 0.5
+"""Probability, from which what was told is taken to hold the answer."""
 SAID = 6
 """Messages of the time that is asked about, at most."""
 FORGET_ALL, KEEP_ALL, NONE_OF_THESE = "Yes, forget everything", "No, keep it", "None of these"
@@ -102,7 +107,8 @@ def _remember(state: State, turn: Turn) -> dict[str, object]:
 def _recall(state: State, turn: Turn) -> dict[str, object]:
     question = state["question"]
     memories = turn.services.memories
-    told = holding(memories.all(user=turn.user))[:30] if len(words(question)) <= 2 else state["memories"]
+    broad = not words(question) - _KNOWING
+    told = holding(memories.all(user=turn.user))[:30] if broad else of_those_named(question, remembered(question, turn, k=2 * turn.bounds.memories))
     said = _said_then(question, turn)
     talks: list[str] = []
     if not said and _TALKS.search(question):
@@ -113,7 +119,12 @@ def _recall(state: State, turn: Turn) -> dict[str, object]:
         turn.say('You have not told me anything about that yet. Say "remember that …" and I will keep it.')
         return {"grounded": False}
     human = HumanMessage(prompts.memory_question(question=question, memories=told, said=said, here=here, talks=talks))
-    for piece in turn.speaker.stream([SystemMessage(prompts.MEMORY_SYSTEM), human], max_tokens=160):
+    messages = [SystemMessage(prompts.MEMORY_SYSTEM), human]
+    if not (broad or talks) and turn.speaker.choose(messages, ["yes", "no"])["yes"] < ENOUGH:
+        nearest = f' The nearest that I remember: "{told[0].text}"' if told else ""
+        turn.say(f"I don't know: you have not told me that.{nearest}")
+        return {"used_memories": told[:1], "grounded": False}
+    for piece in turn.speaker.stream([*messages, AIMessage("yes\n")], max_tokens=160):
         turn.say(piece)
     return {"used_memories": list(told), "grounded": True}
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from graphs.earlier import Exchange
+from graphs.when import dated
 from stores.orders import ASIDE, aside
 from stores.values import Memory, Message, Passage, Schema, Table, TableInfo, Value, ValueMatch
 
@@ -236,12 +238,13 @@ recall: the user asks what was said, told, decided or is known.
 forget: the user wants something deleted.
 other: none of these."""
 
-MEMORY_SYSTEM = """You answer a user from what they told you before, which is listed with its date, and with the date until when it was so where something else took its place. Speak to the user as "you" and answer in one or two short sentences. Use the list only. When the list does not hold the answer, say that they have not told you."""
+MEMORY_SYSTEM = """You answer a user from what they told you before, which is listed with its date, and with the date until when it was so where something else took its place. Use the list only. What is told of one person does not answer a question about another.
+First say "yes" when the list tells the answer, or "no" when it does not. Then, after yes, answer in as few words as tell it; speak to the user as "you"."""
 
 
 def memory_question(*, question: str, memories: Sequence[Memory], said: Sequence[Message], here: Sequence[Exchange], talks: Sequence[str]) -> str:
     """What the user told, what they `said` in the time that is asked about and `here`, in this conversation, earlier ones, and the question."""
-    lines = [f"- on {m.said_at:%d %B %Y} the user said: {_remembered(m)}" for m in memories]
+    lines = [f"- on {m.said_at:%d %B %Y} the user said: {_remembered(replace(m, text=dated(m.text, m.said_at.date())))}" for m in memories]
     lines += [f"- on {m.created:%d %B %Y} the user said: {_short(m.text, 200)}" for m in said]
     lines += [f"- earlier in this conversation {exchange}" for exchange in here]
     told = "\n".join(lines) or "- nothing"

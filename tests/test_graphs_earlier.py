@@ -55,6 +55,7 @@ def test_a_question_calls_back_what_it_is_about_and_other_messages_nothing() -> 
     said = [LEMONADE, LANTERNS, *SMALL * 3]
     assert called_back("What did you say about the lemonade?", said) == [LEMONADE]
     assert called_back("Which colour were the lanterns?", said) == [LANTERNS]
+    assert called_back("Who needed so much lemonade?", said) == [LEMONADE]
     assert called_back("Now make it shorter", said) == []
     assert called_back("What did you say about the weather in Rome and the trains there?", said) == []
     assert called_back("Thanks!", []) == []
