@@ -21,6 +21,8 @@ CONDENSED = 800
 """Characters of the condensed turns, about 200 tokens."""
 FIRST = 2
 """Turns from the beginning of a conversation that stay among them: what it is about."""
+LOOKED = 20
+"""Turns at either end of what was said earlier that are looked through for these: a long conversation takes no longer."""
 FOUND, LONGEST = 2, 300
 """Turns that a question calls back, at most, and the characters of each side's words."""
 CALLED = 0.5
@@ -56,6 +58,7 @@ def before(turn: Turn, recent: Sequence[Message], read: Sequence[Message] = ()) 
 
 def condensed(earlier: Sequence[Exchange]) -> str:
     """The turns in a line each; where these are too long, those that name something, and of them the first and the last."""
+    earlier = [*earlier[:-LOOKED][:LOOKED], *earlier[-LOOKED:]]
     lines = list(dict.fromkeys(map(_line, earlier)))
     if _length(lines) > CONDENSED:
         lines = list(dict.fromkeys(_line(exchange) for exchange in earlier if _names_something(exchange)))
