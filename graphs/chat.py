@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langgraph.runtime import Runtime
 
 from graphs import prompts
-from graphs.earlier import before, called_back, condensed
+from graphs.earlier import before, condensed, recalled
 from graphs.sql import READ_ONLY, asks_to_write, query_of
 from graphs.state import State
 from graphs.turn import Turn
@@ -75,11 +75,9 @@ def chat(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
         if _ABLE.search(state["question"]):
             turn.say(f"I work on this computer alone; nothing leaves it. {way_back(turn)}")
             return {"grounded": True}
-        recent = window(state["recent"])
-        earlier = before(turn, state["recent"], recent)
-        said = called_back(state["question"], earlier)
+        said = recalled(state["question"], turn, state["recent"], window(state["recent"]))
         human = HumanMessage(prompts.chat_question(question=state["question"], memories=state["memories"], said=said))
-        messages = [SystemMessage(prompts.CHAT_SYSTEM), *conversation(recent, condensed(earlier)), human]
+        messages = [SystemMessage(prompts.CHAT_SYSTEM), *conversation(state["recent"], turn), human]
         for piece in turn.speaker.stream(messages, max_tokens=turn.bounds.max_tokens):
             turn.say(piece)
         return {"used_memories": state["memories"], "grounded": False}
@@ -93,15 +91,16 @@ def window(recent: list[Message]) -> list[Message]:
     return recent
 
 
-def conversation(recent: list[Message], earlier: str) -> list[BaseMessage]:
+def conversation(recent: list[Message], turn: Turn) -> list[BaseMessage]:
     """The last messages as the model reads them; an answer carries the query it ran, so that it can be explained.
 
-    What was said earlier stands before the first of them: it changes when they move on, and not before.
+    What was said earlier stands before the first of them, condensed: it changes when they move on, and not before.
     """
     messages: list[BaseMessage] = []
-    for message in recent:
+    read = window(recent)
+    for message in read:
         if message.role == "user":
-            text = message.text if messages else prompts.chat_begin(text=message.text, earlier=earlier)
+            text = message.text if messages else prompts.chat_begin(text=message.text, earlier=condensed(before(turn, recent, read)))
             messages.append(HumanMessage(text))
         else:
             query = query_of(message)

@@ -68,10 +68,16 @@ def condensed(earlier: Sequence[Exchange]) -> str:
     return "\n".join([*lines[:FIRST], *["…"][: left_out - FIRST], *lines[left_out:]])
 
 
+def recalled(question: str, turn: Turn, recent: Sequence[Message], read: Sequence[Message] = ()) -> list[Exchange]:
+    """The turns before the last messages, `read` of which are read anyway, that a question calls back; none for one that does not look back."""
+    back = len(question) <= LONGEST and (_BACK.search(question) or _HAPPENED.search(question))
+    return called_back(question, before(turn, recent, read)) if back else []
+
+
 def called_back(question: str, earlier: Sequence[Exchange]) -> list[Exchange]:
-    """The turns that a question asks back for, oldest first; none for one that does not look back."""
+    """The turns that hold at least half of a question's words, oldest first."""
     wanted = words(_BACK.sub(" ", question))
-    if not wanted or not (_BACK.search(question) or _HAPPENED.search(question)) or len(question) > LONGEST:
+    if not wanted:
         return []
     held = [words(f"{exchange.question} {exchange.answer}") for exchange in earlier]
     known = Counter(word for found in held for word in found & wanted)

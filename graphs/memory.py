@@ -10,7 +10,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
 from graphs import prompts, when
-from graphs.earlier import before, called_back
+from graphs.earlier import recalled
 from graphs.grounding import words
 from graphs.recall import of_those_named, remembered
 from graphs.remember import keep
@@ -114,7 +114,7 @@ def _recall(state: State, turn: Turn) -> dict[str, object]:
     if not said and _TALKS.search(question):
         past = turn.services.history.all(user=turn.user)
         talks = [f"{c.updated:%d %B %Y}: {c.title}" for c in past if c.id != turn.conversation][:8]
-    here = called_back(question, before(turn, state["recent"]))
+    here = recalled(question, turn, state["recent"])
     if not told and not talks and not said and not here:
         turn.say('You have not told me anything about that yet. Say "remember that …" and I will keep it.')
         return {"grounded": False}

@@ -48,7 +48,7 @@ def test_a_hundred_turns_of_twenty_users_meet_nothing_of_each_other(tmp_path: Pa
         database={"url": f"sqlite:///{(tmp_path / 'notes.db').as_posix()}", "scopes": {"notes": "owner = :user"}},
         conversation={"clarify": 0.0},
         model={"name": "smollm2-135m", "directory": models, "context": 4096, "parallel": 2, "worker": False},
-        sampling={"max_tokens": 8},
+        sampling={"max_tokens": 16},
     )
     prompts: list[tuple[str, str]] = []
     with Assistant(settings) as one:
