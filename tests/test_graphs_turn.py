@@ -396,6 +396,16 @@ def test_what_was_not_told_is_not_known_and_the_nearest_is_named() -> None:
     assert not state["grounded"]
 
 
+def test_what_another_said_of_themselves_is_declined_without_the_model() -> None:
+    bench = Bench()
+    for text in ("Leo (3 May 2026): I have a cat", "Ana (3 May 2026): I bought a boat in Rome"):
+        bench.memories.add(text, user="7")
+    bench.model.pick("memory")
+    bench.ask("Where did Leo buy the boat?")
+    assert bench.text.startswith("I don't know: you have not told me that.")
+    assert "Ana (3 May 2026)" in bench.text
+
+
 def test_what_one_says_of_themselves_is_not_said_of_another() -> None:
     said = ("Ana (3 May 2026): I moved to Rome, Leo!", "Leo (3 May 2026): We moved to Bern", "Leo (3 May 2026): Rome is large", "Ana has a dog")
     memories = [Memory(str(n), "7", text, datetime.now(UTC)) for n, text in enumerate(said)]
