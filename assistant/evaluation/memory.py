@@ -118,7 +118,8 @@ def _from_the_last(assistant: Assistant, turns: Sequence[Record], question: Reco
     user = question["conversation"]
     memories = [Memory(turn["dia_id"], user, said(turn), said_at(turn)) for turn in turns]
     asked = prompts.memory_question(question=question["question"], memories=memories, said=(), here=(), talks=())
-    speaker = Speaker(assistant._models.chat(), Meter(), user, threading.Event())
+    # Under a name of its own, so that the turns are read once and kept beside the user's prompts.
+    speaker = Speaker(assistant._models.chat(), Meter(), f"{user}, the last {LAST}", threading.Event())
     return token_f1(speaker.write([SystemMessage(prompts.MEMORY_SYSTEM), HumanMessage(asked)], max_tokens=160), str(question["answer"]))
 
 
