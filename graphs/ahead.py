@@ -39,4 +39,4 @@ def beginnings(recent: list[Message], turn: Turn) -> Iterator[list[BaseMessage]]
         for question, query in earlier[-2:]:
             shown += [HumanMessage(question), AIMessage(fenced(query))]
         yield shown
-    yield [SystemMessage(prompts.CHAT_SYSTEM), *conversation(recent)]
+    yield [SystemMessage(prompts.CHAT_SYSTEM), *conversation(recent, turn)]

@@ -9,6 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langgraph.runtime import Runtime
 
 from graphs import prompts
+from graphs.earlier import before, condensed, recalled
 from graphs.sql import READ_ONLY, asks_to_write, query_of
 from graphs.state import State
 from graphs.turn import Turn
@@ -74,22 +75,33 @@ def chat(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
         if _ABLE.search(state["question"]):
             turn.say(f"I work on this computer alone; nothing leaves it. {way_back(turn)}")
             return {"grounded": True}
-        human = HumanMessage(prompts.chat_question(question=state["question"], memories=state["memories"]))
-        messages = [SystemMessage(prompts.CHAT_SYSTEM), *conversation(state["recent"]), human]
+        said = recalled(state["question"], turn, state["recent"], window(state["recent"]))
+        human = HumanMessage(prompts.chat_question(question=state["question"], memories=state["memories"], said=said))
+        messages = [SystemMessage(prompts.CHAT_SYSTEM), *conversation(state["recent"], turn), human]
         for piece in turn.speaker.stream(messages, max_tokens=turn.bounds.max_tokens):
             turn.say(piece)
         return {"used_memories": state["memories"], "grounded": False}
 
 
-def conversation(recent: list[Message]) -> list[BaseMessage]:
-    """The last messages as the model reads them; an answer carries the query it ran, so that it can be explained."""
-    messages: list[BaseMessage] = []
+def window(recent: list[Message]) -> list[Message]:
+    """The last messages, as many as are read."""
     # By halves, so that what is left stays the same for the turns to come and need not be read anew.
     while sum(len(message.text) for message in recent) > CONVERSATION_CHARACTERS:
         recent = recent[max(2, len(recent) // 4 * 2) :]
-    for message in recent:
+    return recent
+
+
+def conversation(recent: list[Message], turn: Turn) -> list[BaseMessage]:
+    """The last messages as the model reads them; an answer carries the query it ran, so that it can be explained.
+
+    What was said earlier stands before the first of them, condensed: it changes when they move on, and not before.
+    """
+    messages: list[BaseMessage] = []
+    read = window(recent)
+    for message in read:
         if message.role == "user":
-            messages.append(HumanMessage(message.text))
+            text = message.text if messages else prompts.chat_begin(text=message.text, earlier=condensed(before(turn, recent, read)))
+            messages.append(HumanMessage(text))
         else:
             query = query_of(message)
             messages.append(AIMessage(message.text + (f"\n(The query was: {query})" if query else "")))

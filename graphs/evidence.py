@@ -58,7 +58,7 @@ _TALK = re.compile(
     r"\b(thanks?|thx|thank you|cheers|hello|hi|hey|bye|goodbye|good (morning|evening|afternoon|night|day)|(who|what) are you|how are you"
     r"|can you (do|help)|ask you|re(write|phrase|word|peat|formulate)|translat\w+|summari[sz]e|sum up|proofread|correct|grammar|spelling|typos?|mistakes"
     r"|punctuation|bullet(ed)?|numbered|tone|formal(ly)?|polite(ly)?|shorten|(short|long|simpl)er(?! than)|sound\w* (more|less|better|friend\w*)|turn (this|that|it|these)"
-    r"|(make|put|write|say|explain) (this|that|it|your|the|what)|i meant|what (i|you) (said|meant|wrote)|you (just )?(said|did|mean|meant|wrote)"
+    r"|(make|put|write|say|explain) (this|that|it|your|the|what)|i meant|what (i|you) (said|meant|wrote)|you (just )?(said|did|mean|meant|wrote|gave|named|showed|suggested)|earlier (on|(in|of) (this|our) (talk|chat|conversation))|at the (start|beginning)(?=\W*$| (of|in) (this|our) (talk|chat|conversation))"
     r"|(last|previous|first|same|your|our|this|that) (answer|repl(y|ies)|response|message|sentence|paragraph|point|conversation|chat|discussion)s?)\b"
     r"|^\W*(ok(ay)?|yes|no|yeah|sure|great|perfect|excellent|fine|cool|nice|wow|haha|hm+|oops|sorry|al(l |l)?right|got it|understood|well done|sounds"
     r"|never mind|go on|continue|try again|see you|have a|morning|let's)\b",

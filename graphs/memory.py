@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from langchain_core.messages import HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
 from graphs import prompts, when
+from graphs.earlier import recalled
 from graphs.grounding import words
+from graphs.recall import of_those_named, remembered
 from graphs.remember import keep
 from graphs.state import State
 from graphs.turn import Turn
@@ -42,6 +44,10 @@ _ABOUT = re.compile(
 _EVERYTHING = re.compile(r"\b(everything|all)\b", re.IGNORECASE)
 _TALKS = re.compile(r"\b(talk(ed)?|discuss(ed)?|spoke|conversations?|chat(ted)?|ask(ed)?|decide[d]?)\b", re.IGNORECASE)
 
+# "What do you know about me?" names nothing that is to be looked for.
+_KNOWING = words("know remember told tell keep kept save saved store stored memory memories everything thing things learned noted")
+ENOUGH = 0.35
+"""Probability from which what was told is taken to hold the answer. The default model gave right answers 0.36 to 0.89 (8 LoCoMo questions)."""
 SAID = 6
 """Messages of the time that is asked about, at most."""
 FORGET_ALL, KEEP_ALL, NONE_OF_THESE = "Yes, forget everything", "No, keep it", "None of these"
@@ -101,19 +107,37 @@ def _remember(state: State, turn: Turn) -> dict[str, object]:
 def _recall(state: State, turn: Turn) -> dict[str, object]:
     question = state["question"]
     memories = turn.services.memories
-    told = holding(memories.all(user=turn.user))[:30] if len(words(question)) <= 2 else state["memories"]
+    broad = not words(question) - _KNOWING
+    nearest = holding(memories.all(user=turn.user))[:30] if broad else remembered(question, turn, k=2 * turn.bounds.memories)
+    told = nearest if broad else of_those_named(question, nearest)
     said = _said_then(question, turn)
     talks: list[str] = []
     if not said and _TALKS.search(question):
         past = turn.services.history.all(user=turn.user)
         talks = [f"{c.updated:%d %B %Y}: {c.title}" for c in past if c.id != turn.conversation][:8]
-    if not told and not talks and not said:
+    here = recalled(question, turn, state["recent"])
+    if not nearest and not talks and not said and not here:
         turn.say('You have not told me anything about that yet. Say "remember that …" and I will keep it.')
         return {"grounded": False}
-    human = HumanMessage(prompts.memory_question(question=question, memories=told, said=said, talks=talks))
-    for piece in turn.speaker.stream([SystemMessage(prompts.MEMORY_SYSTEM), human], max_tokens=160):
+    human = HumanMessage(prompts.memory_question(question=question, memories=told, said=said, here=here, talks=talks))
+    messages = [SystemMessage(prompts.MEMORY_SYSTEM), human]
+    of_others = _of_others(nearest, told) and not (said or here)
+    if not (broad or talks) and (of_others or turn.speaker.choose(messages, ["yes", "no"])["yes"] < ENOUGH):
+        looked = f' The nearest that I remember: "{nearest[0].text}"' if nearest else ""
+        turn.say(f"I don't know: you have not told me that.{looked}")
+        return {"used_memories": nearest[:1], "grounded": False}
+    for piece in turn.speaker.stream([*messages, AIMessage("yes\n")], max_tokens=160):
         turn.say(piece)
     return {"used_memories": list(told), "grounded": True}
+
+
+def _of_others(nearest: list[Memory], told: list[Memory]) -> bool:
+    """Whether the nearest, or two of the nearest three, are what others than those asked about said of themselves: then it was told of these.
+
+    So it was of 0.48 of 59 LoCoMo questions that were never answered, and of 0.04 of 120 that were.
+    """
+    others = [memory not in told for memory in nearest[:3]]
+    return any(others[:1]) or sum(others) >= 2
 
 
 def _said_then(question: str, turn: Turn) -> list[Message]:

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
+from graphs.earlier import Exchange
+from graphs.when import dated
 from stores.orders import ASIDE, aside
 from stores.values import Memory, Message, Passage, Schema, Table, TableInfo, Value, ValueMatch
 
@@ -235,13 +238,15 @@ recall: the user asks what was said, told, decided or is known.
 forget: the user wants something deleted.
 other: none of these."""
 
-MEMORY_SYSTEM = """You answer a user from what they told you before, which is listed with its date, and with the date until when it was so where something else took its place. Speak to the user as "you" and answer in one or two short sentences. Use the list only. When the list does not hold the answer, say that they have not told you."""
+MEMORY_SYSTEM = """You answer a user from what they told you before, which is listed with its date, and with the date until when it was so where something else took its place. Use the list only. What is told of one person does not answer a question about another.
+First say "yes" when the list tells the answer, or "no" when it does not. Then, after yes, answer in as few words as tell it; speak to the user as "you"."""
 
 
-def memory_question(*, question: str, memories: Sequence[Memory], said: Sequence[Message], talks: Sequence[str]) -> str:
-    """What the user told, what they `said` in the time that is asked about, earlier conversations, and the question."""
-    lines = [f"- on {m.said_at:%d %B %Y} the user said: {_remembered(m)}" for m in memories]
+def memory_question(*, question: str, memories: Sequence[Memory], said: Sequence[Message], here: Sequence[Exchange], talks: Sequence[str]) -> str:
+    """What the user told, what they `said` in the time that is asked about and `here`, in this conversation, earlier ones, and the question."""
+    lines = [f"- on {m.said_at:%d %B %Y} the user said: {_remembered(replace(m, text=dated(m.text, m.said_at.date())))}" for m in memories]
     lines += [f"- on {m.created:%d %B %Y} the user said: {_short(m.text, 200)}" for m in said]
+    lines += [f"- earlier in this conversation {exchange}" for exchange in here]
     told = "\n".join(lines) or "- nothing"
     spoken = "\n\nEarlier conversations:\n" + "\n".join(f"- {talk}" for talk in talks) if talks else ""
     return f"{told}{spoken}\n\nQuestion: {question}"
@@ -254,12 +259,17 @@ def _remembered(memory: Memory) -> str:
 CHAT_SYSTEM = """You are a friendly assistant on the user's own computer. You can read their database and their documents, never change them, and you remember what they tell you. Answer briefly and do not invent facts. When asked to rewrite, translate, shorten or correct a text, give the result alone, faithful to the text."""
 
 
-def chat_question(*, question: str, memories: Sequence[Memory]) -> str:
-    """The message, after what the user told before."""
-    if not memories:
-        return question
+def chat_begin(*, text: str, earlier: str) -> str:
+    """The first message of the conversation that is read, after what was said before it."""
+    return f"(Earlier in this conversation, shortened:\n{earlier})\n\n{text}" if earlier else text
+
+
+def chat_question(*, question: str, memories: Sequence[Memory], said: Sequence[Exchange] = ()) -> str:
+    """The message, after what the user told before and what it calls back of this conversation."""
     told = "\n".join(f"- {_remembered(memory)}" for memory in memories)
-    return f"(What the user told you before, for use where it fits:\n{told})\n\n{question}"
+    known = f"(What the user told you before, for use where it fits:\n{told})\n\n" if told else ""
+    called = "\n".join(f"- {exchange}" for exchange in said)
+    return f"{known}(What was said earlier in this conversation:\n{called})\n\n{question}" if called else f"{known}{question}"
 
 
 def _quoted(text: str) -> str:

@@ -9,6 +9,7 @@ from itertools import takewhile
 from langgraph.runtime import Runtime
 
 from graphs import when
+from graphs.grounding import words
 from graphs.state import State, fresh
 from graphs.turn import Database, Mode, Turn
 from stores.orders import aside, read
@@ -20,6 +21,10 @@ _LEANING = re.compile(
     r"^\s*(and|but|so|or|then|also|what about|how about|which of|only)\b|\b(it|its|that(?!\s+(i|you|he|she|we|they|my|our|your|the|a)\b)|this(?!\s+(year|month|week|quarter|morning|afternoon|evening))|those|these|them|they|their|he|she|his|her|ones?|there|same|instead|previous|above)\b",
     re.IGNORECASE,
 )
+
+# "Ana (8 May 2023): I went …": somebody's own words, in a conversation that was taken over.
+_SPOKEN = re.compile(r"([A-ZÀ-Þ][\w'’. -]{0,40}?)(?: \([^)]*\))?: (.*)", re.DOTALL)
+_FIRST = re.compile(r"\b(i|my|we|our|me|us|i['’]\w+|we['’]\w+)\b", re.IGNORECASE)
 
 # A question for what was so before.
 _BEFORE = re.compile(
@@ -52,14 +57,21 @@ def named_values(database: Database, question: str, *, user: str) -> list[ValueM
     return [v for v in database.find_values(question, user=user) if 2 * len(v.words) >= len(v.value)]
 
 
-def remembered(question: str, turn: Turn) -> list[Memory]:
+def remembered(question: str, turn: Turn, *, k: int | None = None) -> list[Memory]:
     """The memories that bear on a question: of the time that it names first, and what no longer holds where it asks for the past."""
-    memories, k = turn.services.memories, turn.bounds.memories
+    memories, k = turn.services.memories, turn.bounds.memories if k is None else k
     span = when.asked(question, turn.today)
     past = span is not None or bool(_BEFORE.search(question))
     then = memories.search(f"{question} {span}", user=turn.user, k=k, past=True, during=(span.start, span.end)) if span else []
     found = {memory.id: memory for memory in [*then[: max(0, k - 2)], *memories.search(question, user=turn.user, k=k, past=past)]}
     return list(found.values())[:k]
+
+
+def of_those_named(question: str, memories: list[Memory]) -> list[Memory]:
+    """The memories without what others than those whom a question names said of themselves: what Ana did is not what Leo did."""
+    speakers = {memory.id: words(said[1]) for memory in memories if (said := _SPOKEN.match(memory.text)) and _FIRST.search(said[2])}
+    asked = words(question) & set().union(*speakers.values())
+    return [memory for memory in memories if not asked or memory.id not in speakers or speakers[memory.id] & asked]
 
 
 def search(turn: Turn, query: str, *, mode: Mode = "reranked", within: Within | None = None) -> list[Passage]:

@@ -26,7 +26,7 @@ _COMMAND = re.compile(
     re.IGNORECASE,
 )
 _TEXTWORK = re.compile(
-    r"^\W*((please|can you|could you|would you|now)\s+)*(translate|rewrite|rephrase|shorten|summari[sz]e|correct|improve|proofread|write|draft|polish|edit)\b", re.IGNORECASE
+    r"^\W*((please|can you|could you|would you|now)\s+)*(translate|rewrite|rephrase|shorten|summari[sz]e|correct|improve|proofread|write|draft|polish|edit)\b|^\W*dear\b", re.IGNORECASE
 )
 # Talk about the conversation, the moment and the mood: said in the first person, and over tomorrow.
 _TALK = re.compile(
@@ -36,10 +36,24 @@ _TALK = re.compile(
     r"|hope|hoping|wish|forget|forgot|understand|get it|got it|got (an?|the)|asked?|asking|looking|look|trying|try|waiting|wait|thinking|talking|reading|read|typing|testing|kidding"
     r"|sorry|sure|glad|happy|pleased|sad|tired|curious|confused|afraid|busy|late|lucky|fine|ok|okay|back|ready|done|hungry|bored|angry|in a hurry|in the middle"
     r"|at the (counter|moment|door)|on the phone|going to|having (trouble|problems|a)|say|said|tell|told|agree|disagree|care|give up|read this|find|feel|expect(ed)?|suppose|assume"
-    r"|checked?|noticed?|missed|mistyped|miss|clicked|opened|went|going|using|ill|sick|sold out|closed|full|cold)\b",
+    r"|checked?|noticed?|missed|mistyped|miss|clicked|opened|went|going|using|ill|sick|sold out|closed|full|cold)\b"
+    r"|\bmy (guess|question|point|mistake|bad|fault|impression|hunch|reading|calculation)\b|\bwants? (to (know|see|have)|an?|the)\b",
     re.IGNORECASE,
 )
 _SOON = re.compile(r"\b(i|we)( will|'ll) (be|ask|take|come|call|let|try|do|get|go|look|check|have|see|wait|think)\b", re.IGNORECASE)
+# What is to be done next, or would be; where a day or a rule is named it may be a plan.
+_INTENDED = re.compile(
+    r"(?!.*\b((mon|tues|wednes|thurs|fri|satur|sun)days?|january|february|march|april|may|june|july|august|september|october|november|december"
+    r"|spring|summer|autumn|winter|easter|christmas|next|every|each|always|never|\d{4})\b).*\b((i|we)( will|'ll|'d)|should|would|could|might)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+# A comment on what was found: guessed, weighed, or concluded from it.
+_COMMENT = re.compile(
+    r"\b(obviously|apparently|probably|perhaps|maybe|looks?|seems?|sounds?|appears?|as (i|we) (thought|expected|said)|(i|we) (think|guess|believe|suppose|heard|was told))\b"
+    r"|\bthen\W*$",
+    re.IGNORECASE,
+)
+_CONCLUDES = re.compile(r"\W*(so(?!,|\s+(i|my)\b)|then|in other words|in that case)\b", re.IGNORECASE)
 _MOMENT = re.compile(
     r"\b(right now|at the moment|today|tonight|this (morning|afternoon|evening)|for this one|in (five|ten|a few|\d+) minutes|just now|for a moment|in a minute|a (question|problem|headache|meeting)|questions?)\b",
     re.IGNORECASE,
@@ -49,8 +63,8 @@ _PRONOUN = re.compile(r"^(he|she)\b(?!')", re.IGNORECASE)
 _PERSON = re.compile(r"(?:(?:Dr|Mr|Mrs|Ms)\.? )?(?<=[a-z,] )(?!I\b)[A-ZÀ-Þ][\w-]+")
 # "The same list", "my screen": what stands before the user, not what is so about them. "Those are …": of something not named.
 _DATA = re.compile(
-    r"\b(lists?|tables?|columns?|rows?|quer(y|ies)|results?|charts?|screen|page|errors?|answers?|numbers? (is|are)|the same|this one|that one|again|hello|greetings|regards|says|tells me|told me)\b"
-    r"|^\W*(that|those|this|these|it|they|he|she|there)('s|'re|\s)",
+    r"\b(lists?|tables?|columns?|rows?|quer(y|ies)|results?|charts?|screen|page|errors?|answers?|numbers? (is|are)|the same|(this|that|first|second|third|last|other) one|again|hello|greetings|regards|says|tells me|told me)\b"
+    r"|^\W*(that|those|this|these|it|they|he|she|his|her|their|its|there)('s|'re|\s)",
     re.IGNORECASE,
 )
 # Said as a rule or a wish for good: no model need be asked.
@@ -59,7 +73,7 @@ _SURE = re.compile(
     re.IGNORECASE,
 )
 _FIRST = re.compile(r"\b(i|my|mine|we|our|ours|me|i'm|i've|we're|we've)\b", re.IGNORECASE)
-_NAMED = re.compile(r"(?<=[a-z,;] )(?!I\b)[A-ZÀ-Þ][\w'-]*|\d")
+_NAMED = re.compile(r"(?<=[a-z0-9,;] )(?!I\b)[A-ZÀ-Þ][\w'-]*[a-zß-ÿ]")
 _QUOTED = re.compile(r"[\"“”«»][^\"“”«»]{15,}[\"“”«»]")
 # "…, so which of the menus can I have?": what stands before is stated, what stands after is asked.
 _TAIL = re.compile(
@@ -70,7 +84,7 @@ _TAIL = re.compile(
 # "We have two of that name, which one …", "we have 12 orders, right?": all of it is asked.
 _OF_THESE = re.compile(r"(which|who) (one|of them|of these|of those)\b", re.IGNORECASE)
 _TAG = re.compile(r",?\s*\b(right|correct|isn't it|is it|aren't they|yes|no|true|is (that|this|it) (right|true|correct|so))\s*\?\W*$", re.IGNORECASE)
-_LEAD = re.compile(r"^\W*((by the way|btw|well|oh|hi|hello|hey|thanks|thank you|ok|okay|also|and|so|anyway|actually|fyi|for your information|just so you know|note that)\b[\s,:!.-]*)+", re.IGNORECASE)
+_LEAD = re.compile(r"^\W*((by the way|btw|well|oh|hi|hello|hey|thanks|thank you|ok|okay|also|and|so|anyway|actually|good|great|lovely|nice|perfect|right|better|fine|sure|yes|no|of course|fyi|for your information|just so you know|note that)\b[\s,:!.-]*)+", re.IGNORECASE)
 
 
 def stated(text: str) -> list[str]:
@@ -80,7 +94,7 @@ def stated(text: str) -> list[str]:
     found: list[str] = []
     named = None
     for sentence in split(_QUOTED.sub(" ", text)):
-        for part in _parts(sentence) if len(sentence) <= LONGEST else ():
+        for part in _parts(sentence) if len(sentence) <= LONGEST and not _CONCLUDES.match(sentence) else ():
             full = _PRONOUN.sub(named, part) if named else part
             if _may_hold(full, of_somebody=full != part):
                 found.append(full)
@@ -94,7 +108,7 @@ def sure(statement: str) -> bool:
 
 
 def _parts(sentence: str) -> list[str]:
-    if _TAG.search(sentence):
+    if _TAG.search(sentence) or (sentence.rstrip().endswith("?") and not _TAIL.search(sentence)):
         return []
     cut = _TAIL.search(sentence)
     while cut:
@@ -108,7 +122,7 @@ def _parts(sentence: str) -> list[str]:
 
 
 def _may_hold(part: str, *, of_somebody: bool) -> bool:
-    if _QUESTION.search(part) or _COMMAND.search(part) or _MOMENT.search(part) or _SOON.search(part):
+    if any(pattern.search(part) for pattern in (_QUESTION, _COMMAND, _MOMENT, _SOON, _COMMENT)) or _INTENDED.match(part):
         return False
     if _DATA.search(part) and not _SURE.search(part):
         return False

@@ -81,6 +81,7 @@ class History(Protocol):
     """Conversations and their messages, each user's apart."""
 
     def recent(self, id: str, *, user: str, turns: int) -> list[Message]: ...  # noqa: A002
+    def earlier(self, id: str, *, user: str, turns: int) -> list[Message]: ...  # noqa: A002
     def all(self, *, user: str, query: str | None = None) -> list[Conversation]: ...
     def said(self, start: date, end: date, *, user: str) -> list[Message]: ...
 

@@ -13,7 +13,7 @@ from stores.exports import as_json, as_markdown
 from stores.history_file import BUSY_SECONDS, HistoryFile, HistoryServer, Speaks
 from stores.retry import twice
 from stores.values import Conversation, Feedback, Message
-from stores.versions import ON_PATH, RECENT, VERSIONS, asked, copy, move_head, newest_end, without_memory
+from stores.versions import EARLIER, ON_PATH, RECENT, VERSIONS, asked, copy, move_head, newest_end, without_memory
 
 if TYPE_CHECKING:
     from stores.server import Server
@@ -98,10 +98,14 @@ class History:
     def recent(self, conversation: str, *, user: str, turns: int) -> list[Message]:
         """Questions and answers of the last answered turns, oldest first. A conversation that is not there yet has none.
 
-        At least the last `turns`, and fewer than twice as many: the window moves on `turns` at a time, so that a prompt
-        which begins with it is read anew only then.
+        At least the last `turns`, and fewer than twice as many: the window moves on `turns` at a time, so that a prompt with it is read anew only then.
         """
         return self._messages(user, RECENT, (conversation, turns)) if turns else []
+
+    @twice
+    def earlier(self, conversation: str, *, user: str, turns: int) -> list[Message]:
+        """Questions and answers of the turns before those that `recent` gives, oldest first."""
+        return self._messages(user, EARLIER, (conversation, turns)) if turns else []
 
     @twice
     def messages(self, conversation: str, *, user: str, turns: int | None = None) -> list[Message]:

@@ -11,16 +11,15 @@ import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from stores.agreement import says_the_same
 from stores.errors import NotFound
-from stores.fusion import normalised, ranked, scaled, weighted
-from stores.keywords import WordIndex
-from stores.links import Links
+from stores.fusion import normalised
+from stores.shelf import Shelf
 from stores.values import Embed, Memory
 from stores.vectors import Collection, Record
 
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
 
 Item = tuple[str, str | None, datetime | None]
 """What is to be remembered: text, source, when it was said."""
-MANY = 1000
-"""Memories looked through where only those of some days are wanted."""
 
 
 class Memories:
@@ -43,7 +40,6 @@ class Memories:
         *,
         model: str | None = None,
         same: float = 0.95,
-        candidates: int = 60,
         longest: int = 4000,
         cached_users: int = 16,
         forgotten: Callable[[Sequence[str], str], None] = lambda ids, user: None,
@@ -54,7 +50,6 @@ class Memories:
         """
         self._embed = embed
         self._same = same
-        self._candidates = candidates
         self._longest = longest
         self._cached_users = cached_users
         self._forgotten = forgotten
@@ -62,7 +57,7 @@ class Memories:
         if model:
             self._collection.embed_anew(model, embed)
         self._lock = threading.RLock()
-        self._words: OrderedDict[str, tuple[WordIndex, Links]] = OrderedDict()
+        self._shelves: OrderedDict[str, Shelf] = OrderedDict()
 
     def add(
         self,
@@ -86,7 +81,7 @@ class Memories:
             self._rewrite([dataclasses.replace(old, until=added.said_at, by=added.id) for old in over])
             if instead and instead != added.id:
                 self._collection.delete([self._own(instead, user).id])
-                self._words.pop(user, None)
+                self._shelves.pop(user, None)
                 self._forgotten([instead], user)
         return added
 
@@ -105,7 +100,9 @@ class Memories:
             for number, (text, (_, source, said_at)) in enumerate(zip(texts, items, strict=True)):
                 twin = twins[number]
                 key = twin if isinstance(twin, str) else memories[twin].id if twin is not None else str(uuid.uuid4())
-                memory = Memory(key, user, text, _aware(said_at or now), source, confidence=confidence)
+                # Those of one moment keep the order in which they were said.
+                moment = _aware(said_at or now) + timedelta(microseconds=number)
+                memory = Memory(key, user, text, moment, source, confidence=confidence)
                 memories.append(memory)
                 kept[key] = (memory, number)
             self._write([memory for memory, _ in kept.values()], vectors[[number for _, number in kept.values()]])
@@ -135,11 +132,9 @@ class Memories:
     def _write(self, memories: Sequence[Memory], vectors: Any) -> None:
         texts = [memory.text for memory in memories]
         self._collection.upsert([memory.id for memory in memories], vectors, [_metadata(memory) for memory in memories], texts)
-        for memory in memories:
-            if memory.user in self._words:
-                words, links = self._words[memory.user]
-                words.put({memory.id: memory.text})
-                links.put({memory.id: "" if memory.until else memory.text})
+        for memory, vector in zip(memories, vectors, strict=True):
+            if memory.user in self._shelves:
+                self._shelves[memory.user].put([memory], [vector])
 
     def _rewrite(self, memories: Sequence[Memory]) -> None:
         if memories:
@@ -155,17 +150,7 @@ class Memories:
         query = query[: self._longest].strip()
         if not query or k < 1:
             return []
-        limit = MANY if during else max(self._candidates, 2 * k)
-        words, links = self._word_index(user)
-        query = links.followed(query)
-        vector = np.ascontiguousarray(self._embed([query])[0], dtype=np.float32)
-        near = {record.id: record for record in self._collection.nearest(vector, limit=limit, where=_of(user))}
-        found_words = words.scores(query, limit=limit)
-        missing = [key for key in found_words if key not in near]
-        found = near | {record.id: record for record in (self._collection.records(_of(user), ids=missing) if missing else [])}
-        similarity = {key: max(0.0, record.similarity) for key, record in near.items()}
-        scores = weighted([(scaled(similarity), 0.5), (scaled(found_words), 0.5)])
-        best = [_memory(found[key], score=scores[key]) for key in ranked(scores) if key in found]
+        best = self._shelf(user).search(query, self._embed)
         return [m for m in best if (past or not m.until) and (not during or during[0] <= m.said_at.date() <= during[1])][:k]
 
     def near(self, text: str, *, user: str, k: int = 8) -> list[Memory]:
@@ -175,17 +160,16 @@ class Memories:
         found = self._collection.nearest(vector, limit=3 * k, where=_of(user))
         return [memory for memory in (_memory(record, score=record.similarity) for record in found) if not memory.until][:k]
 
-    def _word_index(self, user: str) -> tuple[WordIndex, Links]:
+    def _shelf(self, user: str) -> Shelf:
         with self._lock:
-            index = self._words.get(user)
-            if index is None:
-                kept = [_memory(record) for record in self._collection.records(_of(user))]
-                index = WordIndex({m.id: m.text for m in kept}), Links({m.id: m.text for m in kept if not m.until})
-                self._words[user] = index
-                if len(self._words) > self._cached_users:
-                    self._words.popitem(last=False)
-            self._words.move_to_end(user)
-            return index
+            shelf = self._shelves.get(user)
+            if shelf is None:
+                records, vectors = self._collection.with_vectors(_of(user))
+                shelf = self._shelves[user] = Shelf([_memory(record) for record in records], vectors)
+                if len(self._shelves) > self._cached_users:
+                    self._shelves.popitem(last=False)
+            self._shelves.move_to_end(user)
+            return shelf
 
     def all(self, *, user: str) -> list[Memory]:
         """The user's memories, the last said first."""
@@ -252,7 +236,7 @@ class Memories:
 
     def _remove(self, ids: Sequence[str], user: str) -> None:
         self._collection.delete(ids)
-        self._words.pop(user, None)
+        self._shelves.pop(user, None)
         self._forgotten(ids, user)
         self._collection.erase()  # the last, for a full disk may refuse it; then it is tried again at the next start
 

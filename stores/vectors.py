@@ -229,3 +229,13 @@ class Collection:
         texts = found["documents"] or []
         metadatas = found["metadatas"] or []
         return [Record(key, text or "", metadata or {}) for key, text, metadata in zip(found["ids"], texts, metadatas, strict=True)]
+
+    def with_vectors(self, where: Mapping[str, Any]) -> tuple[list[Record], npt.NDArray[np.float32]]:
+        """All records that `where` allows, in no order, and their vectors, of shape (records, dimensions)."""
+        import numpy as np
+
+        with chroma_errors(f"The collection {self._name}"):
+            found = self._chroma.get(where=dict(where), include=["documents", "metadatas", "embeddings"])
+        texts, metadatas = found["documents"] or [], found["metadatas"] or []
+        records = [Record(key, text or "", metadata or {}) for key, text, metadata in zip(found["ids"], texts, metadatas, strict=True)]
+        return records, np.asarray(found["embeddings"], dtype=np.float32)

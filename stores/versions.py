@@ -38,6 +38,9 @@ RECENT = (
 )
 """Whether a message is in the last answered turns of the path: at least ?3, fewer than twice as many."""
 
+EARLIER = RECENT.replace("LIMIT", "LIMIT 1000000000 OFFSET")
+"""Whether a message is in the answered turns of the path before those."""
+
 
 @dataclass(frozen=True)
 class Asked:

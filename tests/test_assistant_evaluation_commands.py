@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from assistant.settings import Settings
 from graphs.values import Answer, Citation, Usage
 from stores.errors import DocumentUnreadable, QueryTimeout
 from stores.values import IngestReport, Memory, Passage
+from tests.scripted import ScriptedChat
 
 MODEL, EMBEDDING = Identity("tiny", "aa11"), Identity("mini", "bb22")
 USAGE = Usage(prompt_tokens=100, cached_tokens=60, completion_tokens=10, model_calls=2, first_token_seconds=0.5, seconds=1.0)
@@ -62,6 +64,7 @@ class Scripted:
     def __init__(self, settings: Settings, script: dict[str, Answer | Exception], log: list[Any]) -> None:
         self.settings, self.script, self.log = settings, script, log
         self.documents, self.memories = Documents(), Memories()
+        self._models = SimpleNamespace(chat=lambda: ScriptedChat().say("Rex"))
 
     def __enter__(self) -> Scripted:
         return self
@@ -345,7 +348,9 @@ def test_memory_answers(bench: Bench, locomo: dict[str, Path]) -> None:
     )
     report = memory.evaluate(bench.run(), bench.start, k=1, answers=True, **locomo)
     assert report.overall["f1"] == 0.5
+    assert report.overall["f1_last_40"] == 0.5, "the same model with the last turns alone"
     assert report.overall["declined"] == 0.5
+    assert report.overall["declined_answerable"] == 0
     assert report.groups["single-hop"]["f1"] == 1
     assert report.groups["single-hop"]["declined"] is None
 

@@ -6,10 +6,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from assistant import Answer, Assistant, Settings, answer_to_json
+from graphs.earlier import before, called_back, condensed
+from graphs.turn import Bounds
 from stores.history import History
 from tests.scripted_models import RuleModels
 from ui.chat import Chat
@@ -72,11 +76,17 @@ def test_what_is_around_the_model_does_not_grow_with_the_conversation(tmp_path: 
             return min(once() for _ in range(5))
 
         window = timed(lambda: history.recent("c", user="local", turns=6))
+        turns: Any = SimpleNamespace(services=SimpleNamespace(history=history), conversation="c", user="local", bounds=Bounds())
+        earlier = before(turns, [])
+        condensing = timed(lambda: condensed(before(turns, [])))
+        calling = timed(lambda: called_back("What did you say about bicycle 17?", earlier))
         drawn = timed(lambda: page.conversation(Session(conversation="c")))
         html = page.conversation(Session(conversation="c"))
-        print(f"window {window * 1000:.1f} ms, page {drawn * 1000:.1f} ms, {len(html) / 1000:.0f} KB")  # noqa: T201
+        print(f"window {window * 1000:.1f} ms, condensing {condensing * 1000:.1f} ms, calling back {calling * 1000:.1f} ms, page {drawn * 1000:.1f} ms, {len(html) / 1000:.0f} KB")  # noqa: T201
         assert [m.text for m in history.recent("c", user="local", turns=6)[-2:]] == [m.text for m in history.messages("c", user="local")[-2:]]
         assert window < 0.05
+        assert len(earlier) > 480
+        assert condensing + calling < 0.3
         assert drawn < 0.1
         assert html.count('class="question"') == 30
         assert len(html) < 150_000

@@ -18,6 +18,7 @@ from graphs.chat import query_meant
 from graphs.documents import relevant
 from graphs.errors import TurnCancelled
 from graphs.graph import build
+from graphs.recall import of_those_named
 from graphs.remember import remember
 from graphs.sql import READ_ONLY
 from graphs.turn import Bounds, Services, Turn
@@ -128,6 +129,9 @@ class FakeHistory:
 
     def recent(self, id: str, *, user: str, turns: int) -> list[Message]:  # noqa: A002
         return self.messages
+
+    def earlier(self, id: str, *, user: str, turns: int) -> list[Message]:  # noqa: A002
+        return []
 
     def all(self, *, user: str, query: str | None = None) -> list[Conversation]:
         return []
@@ -380,7 +384,7 @@ def test_a_reply_that_is_no_choice_is_a_new_question() -> None:
 
 def test_remember_recall_forget() -> None:
     bench = Bench()
-    bench.model.pick("memory").say("Your region is Scandinavia.")  # only the question is sorted: the two commands say what they are
+    bench.model.pick("memory", "yes").say("Scandinavia.")  # only the question is sorted: the two commands say what they are
     bench.ask("Please remember that my sales region is Scandinavia.")
     assert [m.text for m in bench.memories.kept] == ["My sales region is Scandinavia."]
     state = bench.ask("What is my sales region?")
@@ -388,6 +392,33 @@ def test_remember_recall_forget() -> None:
     bench.ask("Forget my sales region")
     assert bench.memories.kept == []
     assert "To undo that" in bench.text
+
+
+def test_what_was_not_told_is_not_known_and_the_nearest_is_named() -> None:
+    bench = Bench()
+    bench.memories.add("My bike is red", user="7")
+    bench.model.pick("memory", "no")
+    state = bench.ask("Where did I buy my bike?")
+    assert bench.text == 'I don\'t know: you have not told me that. The nearest that I remember: "My bike is red"'
+    assert not state["grounded"]
+
+
+def test_what_another_said_of_themselves_is_declined_without_the_model() -> None:
+    bench = Bench()
+    for text in ("Leo (3 May 2026): I have a cat", "Ana (3 May 2026): I bought a boat in Rome"):
+        bench.memories.add(text, user="7")
+    bench.model.pick("memory")
+    bench.ask("Where did Leo buy the boat?")
+    assert bench.text.startswith("I don't know: you have not told me that.")
+    assert "Ana (3 May 2026)" in bench.text
+
+
+def test_what_one_says_of_themselves_is_not_said_of_another() -> None:
+    said = ("Ana (3 May 2026): I moved to Rome, Leo!", "Leo (3 May 2026): We moved to Bern", "Leo (3 May 2026): Rome is large", "Ana has a dog")
+    memories = [Memory(str(n), "7", text, datetime.now(UTC)) for n, text in enumerate(said)]
+    assert [m.id for m in of_those_named("Where did Leo move?", memories)] == ["1", "2", "3"]
+    assert [m.id for m in of_those_named("Where did Ana and Leo move?", memories)] == ["0", "1", "2", "3"]
+    assert of_those_named("Where did Zoe move?", memories) == memories
 
 
 def test_forget_asks_which_when_several_fit() -> None:
@@ -438,9 +469,9 @@ def test_what_was_said_in_a_time_is_told_from_its_turns() -> None:
         Message("b", "c0", "user", "What did we decide?", said),
         Message("c", "c0", "user", "We decided to sell the van.", said.replace(month=5)),
     ]
-    bench.model.pick("memory").say("To paint the hall blue.")
+    bench.model.pick("memory", "yes").say("To paint the hall blue.")
     bench.ask("What did we decide in March?")
-    told = str(bench.model.history[-1][-1].content)
+    told = str(bench.model.history[-1][-2].content)
     assert "on 12 March 2026 the user said: We decided to paint the hall blue." in told
     assert "van" not in told
     assert "What did we decide?" not in told

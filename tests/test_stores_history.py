@@ -88,6 +88,8 @@ def test_recent_begins_at_the_same_turn_until_it_moves_on_by_a_whole_window(hist
         recent = history.recent("c", user="ada", turns=3)
         assert recent[-1].text == f"a{n}"
         begins.append(recent[0].text)
+        whole = [*history.earlier("c", user="ada", turns=3), *recent]
+        assert [m.text for m in whole] == [m.text for m in history.messages("c", user="ada")], "what comes before it is the rest"
     assert begins == ["q0"] * 5 + ["q3"] * 3 + ["q6"] * 2
 
 

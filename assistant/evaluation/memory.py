@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -9,16 +10,23 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from langchain_core.messages import HumanMessage, SystemMessage
+
 from assistant.evaluation.report import Metrics, Report
 from assistant.evaluation.run import Record, Run, Start, asked, read_records, workspace
 from assistant.evaluation.scoring import mean, recall, says_unknown, share, token_f1
+from graphs import prompts
+from graphs.speaking import Meter, Speaker
 from stores.errors import DocumentUnreadable
+from stores.values import Memory
 
 if TYPE_CHECKING:
     from assistant.api import Assistant
     from graphs.values import Answer
 
 DATE = "%I:%M %p on %d %B, %Y"
+LAST = 40
+"""Turns that the model is given alone, to compare with: the end of the conversation, as much as a small context holds."""
 
 
 def evaluate(run: Run, start: Start, *, conversations: Path, questions: Path, k: int = 10, answers: bool = False) -> Report:
@@ -35,7 +43,10 @@ def evaluate(run: Run, start: Start, *, conversations: Path, questions: Path, k:
 
         def ask(question: Record) -> Record:
             found = {**_searched(space.assistant, question, k), "seconds_per_turn_remembered": seconds}
-            return {**found, **(_answered(space.assistant, question) if answers else {})}
+            if not answers:
+                return found
+            told = [turn for turn in turns if turn["conversation"] == question["conversation"]][-LAST:]
+            return {**found, **_answered(space.assistant, question), f"f1_last_{LAST}": _from_the_last(space.assistant, told, question)}
 
         predictions = run.go_through(records, ask, fixed)
     names = dict.fromkeys(record["category"] for record in predictions)
@@ -100,6 +111,18 @@ def _answered(assistant: Assistant, question: Record) -> Record:
     }
 
 
+def _from_the_last(assistant: Assistant, turns: Sequence[Record], question: Record) -> float | None:
+    """Token F1 of what the same model says to the same instruction when it reads nothing but the last turns."""
+    if not question["answerable"]:
+        return None
+    user = question["conversation"]
+    memories = [Memory(turn["dia_id"], user, said(turn), said_at(turn)) for turn in turns]
+    asked = prompts.memory_question(question=question["question"], memories=memories, said=(), here=(), talks=())
+    # Under a name of its own, so that the turns are read once and kept beside the user's prompts.
+    speaker = Speaker(assistant._models.chat(), Meter(), f"{user}, the last {LAST}", threading.Event())
+    return token_f1(speaker.write([SystemMessage(prompts.MEMORY_SYSTEM), HumanMessage(asked)], max_tokens=160), str(question["answer"]))
+
+
 def declined(answer: Answer) -> bool:
     """Whether an answer is none: it jokes it away, asks back, or says that it does not know."""
     return answer.route == "off_topic" or bool(answer.choices) or says_unknown(answer.text)
@@ -113,6 +136,8 @@ def _metrics(predictions: Sequence[Record], k: int) -> Metrics:
         metrics = {
             **metrics,
             "f1": mean(record["f1"] for record in predictions if record.get("f1") is not None),
+            f"f1_last_{LAST}": mean(record[f"f1_last_{LAST}"] for record in predictions if record.get(f"f1_last_{LAST}") is not None),
             "declined": share(record["declined"] for record in predictions if not record["answerable"]),
+            "declined_answerable": share(record["declined"] for record in predictions if record["answerable"]),
         }
     return {**metrics, "seconds_per_turn_remembered": mean(speeds)}
