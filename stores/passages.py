@@ -1,4 +1,4 @@
-"""Reading the registry: passages by id, by keyword and by place, always for one user."""
+"""Reading the registry: passages by id and by place, always for one user."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stores.keywords import match_expression
 from stores.orders import ASIDE, named
 from stores.registry import EVERYBODY, Registry
 from stores.values import Document, Passage
@@ -37,19 +36,6 @@ class StoredChunk:
     def passage(self, *, score: float = 0.0, similarity: float = 0.0) -> Passage:
         """The chunk as the rest of the program knows it."""
         return Passage(self.id, self.document, self.document_id, self.location, self.text, score, similarity)
-
-
-def keyword_scores(registry: Registry, query: str, *, user: str, limit: int) -> dict[str, float]:
-    """BM25 of the chunks that hold words of the query, higher is better, best first."""
-    expression = match_expression(query)
-    if expression is None:
-        return {}
-    found = registry.rows(
-        "SELECT chunks.id, -bm25(words, 1.0, 1.0) AS score FROM words JOIN chunks ON chunks.number = words.rowid"
-        f" JOIN documents ON documents.id = chunks.document WHERE words MATCH ? AND {_VISIBLE} ORDER BY score DESC, chunks.number LIMIT ?",
-        (expression, user, limit),
-    )
-    return dict(found)
 
 
 def chunks_by_id(registry: Registry, ids: Sequence[str], *, user: str) -> Mapping[str, StoredChunk]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from stores.chunks import Chunk
 from stores.erasure import erase_free_pages
 from stores.errors import StoreUnavailable
+from stores.keywords import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +44,7 @@ CREATE INDEX IF NOT EXISTS by_content ON documents (sha256);
 CREATE TABLE IF NOT EXISTS chunks (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, document TEXT NOT NULL REFERENCES documents ON DELETE CASCADE,
     position INTEGER NOT NULL, location TEXT NOT NULL, heading TEXT NOT NULL, text TEXT NOT NULL, vector BLOB NOT NULL,
-    above TEXT NOT NULL DEFAULT '', digest BLOB
+    above TEXT NOT NULL DEFAULT '', digest BLOB, words BLOB
 );
 CREATE INDEX IF NOT EXISTS of_document ON chunks (document, position);
 CREATE TABLE IF NOT EXISTS condensed (
@@ -52,23 +53,21 @@ CREATE TABLE IF NOT EXISTS condensed (
 CREATE INDEX IF NOT EXISTS by_digest ON chunks (digest);
 CREATE TABLE IF NOT EXISTS model (name TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS renewed (id TEXT PRIMARY KEY REFERENCES chunks (id) ON DELETE CASCADE, vector BLOB NOT NULL) WITHOUT ROWID;
-CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
-    heading, text, content = 'chunks', content_rowid = 'number', tokenize = 'porter unicode61 remove_diacritics 2'
-);
-CREATE TRIGGER IF NOT EXISTS chunk_added AFTER INSERT ON chunks BEGIN
-    INSERT INTO words (rowid, heading, text) VALUES (new.number, new.heading, new.text);
-END;
-CREATE TRIGGER IF NOT EXISTS chunk_removed AFTER DELETE ON chunks BEGIN
-    INSERT INTO words (words, rowid, heading, text) VALUES ('delete', old.number, old.heading, old.text);
-END;
+CREATE TABLE IF NOT EXISTS changes (number INTEGER NOT NULL);
+INSERT INTO changes SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM changes);
 """
-_VERSION = 2
+_VERSION = 3
 _FROM_FIRST = (
     "ALTER TABLE documents ADD COLUMN recipe TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE chunks ADD COLUMN above TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE chunks ADD COLUMN digest BLOB",
     "UPDATE chunks SET above = heading",
-    "PRAGMA user_version = 2",
+)
+_FROM_SECOND = (
+    "ALTER TABLE chunks ADD COLUMN words BLOB",
+    "DROP TRIGGER chunk_added",
+    "DROP TRIGGER chunk_removed",
+    "DROP TABLE words",
 )
 
 
@@ -117,10 +116,14 @@ class Registry:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.execute("PRAGMA secure_delete = ON")
-        if version == 1:
+        if version in (1, 2):
             with self.transaction() as db:
-                for step in _FROM_FIRST:
+                for step in (*(_FROM_FIRST if version == 1 else ()), *_FROM_SECOND):
                     db.execute(step)
+                while found := db.execute("SELECT number, heading, text FROM chunks WHERE words IS NULL LIMIT 1000").fetchall():
+                    words = counted([f"{heading}\n{text}" for _, heading, text in found])
+                    db.executemany("UPDATE chunks SET words = ? WHERE number = ?", [(w, row[0]) for w, row in zip(words, found, strict=True)])
+                db.execute("PRAGMA user_version = 3")
         self._db.executescript(_SCHEMA)
         self._db.execute(f"PRAGMA user_version = {_VERSION}")
 
@@ -211,16 +214,18 @@ class Registry:
         with self.transaction() as db:
             for draft in drafts:
                 e = draft.entry
+                above = [_heading(e.name, chunk) for chunk in draft.chunks]
+                words = counted([f"{heading}\n{chunk.text}" for heading, chunk in zip(above, draft.chunks, strict=True)])
                 headings = list(dict.fromkeys(chunk.headings[0] for chunk in draft.chunks if chunk.headings))
                 db.execute(
                     "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?)",
                     (e.id, e.name, e.path, e.user, e.size, e.mtime_ns, e.sha256, now, len(draft.chunks), json.dumps(headings[:20]), e.recipe),
                 )
                 db.executemany(
-                    "INSERT INTO chunks (id, document, position, location, heading, text, vector, above, digest)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO chunks (id, document, position, location, heading, text, vector, above, digest, words)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     [
-                        (f"{e.id}:{n}", e.id, n, c.location, _heading(e.name, c), c.text, vector.tobytes(), c.above, digest(e.user, c.embedded))
+                        (f"{e.id}:{n}", e.id, n, c.location, above[n], c.text, vector.tobytes(), c.above, digest(e.user, c.embedded), words[n])
                         for n, (c, vector) in enumerate(zip(draft.chunks, draft.vectors, strict=True))
                     ],
                 )
@@ -233,6 +238,7 @@ class Registry:
             db.executemany(
                 "DELETE FROM refused WHERE (path, user) IN (SELECT path, user FROM documents WHERE id = ?)", [(key,) for key in ids]
             )
+            db.execute("UPDATE changes SET number = number + 1")
 
     def purge(self, ids: Sequence[str]) -> None:
         """Deletes documents and their chunks; Chroma must have lost them before."""
@@ -245,9 +251,21 @@ class Registry:
         with self.transaction() as db:
             for table in ("roots", "excluded", "refused"):
                 db.execute(f"DELETE FROM {table} WHERE user = ?", (user,))
-            db.execute("INSERT INTO words (words) VALUES ('optimize')")  # until then it marks deleted words as gone
         with self._lock, self._errors():
             erase_free_pages(self._db)
+
+    def changes(self) -> int:
+        """Counts up whenever documents become ready, or begin to go."""
+        return int(self.rows("SELECT number FROM changes")[0][0])
+
+    def ready(self) -> dict[str, str]:
+        """The ready documents and whose each is."""
+        return dict(self.rows("SELECT id, user FROM documents WHERE state = 'ready'"))
+
+    def words(self, documents: Sequence[str]) -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
+        """(document, its chunks, each with its words as `keywords.counted` gave them)."""
+        for key in documents:
+            yield key, self.rows("SELECT id, words FROM chunks WHERE document = ? ORDER BY position", (key,))
 
     def unfinished(self) -> list[str]:
         """Documents that a killed process left between two states."""

@@ -195,7 +195,7 @@ class Collection:
         with chroma_errors(f"The collection {self._name}"):
             return self._chroma.count()
 
-    def nearest(self, vector: npt.NDArray[np.float32], *, limit: int, where: Mapping[str, Any]) -> list[Record]:
+    def nearest(self, vector: npt.NDArray[np.float32], *, limit: int, where: Mapping[str, Any] | None = None) -> list[Record]:
         """The records nearest to a unit vector among those that `where` allows, nearest first."""
         return self._query(vector.reshape(1, -1), limit, where)[0]
 
@@ -203,10 +203,13 @@ class Collection:
         """For each unit vector the records nearest to it, as `nearest` gives them for one."""
         return self._query(vectors, limit, where)
 
-    def _query(self, vectors: npt.NDArray[np.float32], limit: int, where: Mapping[str, Any]) -> list[list[Record]]:
+    def _query(self, vectors: npt.NDArray[np.float32], limit: int, where: Mapping[str, Any] | None) -> list[list[Record]]:
         with chroma_errors(f"The collection {self._name}"):
             found = self._chroma.query(
-                query_embeddings=vectors, n_results=limit, where=dict(where), include=["documents", "metadatas", "distances"]
+                query_embeddings=vectors,
+                n_results=limit,
+                where=None if where is None else dict(where),
+                include=["documents", "metadatas", "distances"],
             )
         return [
             [
