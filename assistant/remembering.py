@@ -14,7 +14,7 @@ from graphs.errors import TurnCancelled
 from graphs.remember import remember
 from graphs.speaking import Meter
 from graphs.turn import Turn
-from stores.errors import AssistantError
+from stores.errors import AssistantError, IndexUnreachable
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +110,10 @@ class Remembering:
                 done = remember(question, turn, ask=ask)
             except TurnCancelled:
                 done = False  # somebody asked: it is their turn
+            except IndexUnreachable:
+                done = False  # it comes back
+                with self._changed:
+                    self._last = time.monotonic()
             except AssistantError as error:
                 log.warning("What was said was not considered: %s", error)
             finally:

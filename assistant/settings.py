@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -23,6 +23,7 @@ from pydantic_settings import (
 )
 
 from assistant.errors import SettingsError
+from assistant.sections import IndexSettings, Section
 
 CONFIG_NAME = "assistant.toml"
 
@@ -31,12 +32,6 @@ def default_home() -> Path:
     """`ASSISTANT_HOME`, or the platform's user data folder."""
     named = os.environ.get("ASSISTANT_HOME")
     return Path(named).expanduser() if named else user_data_path("assistant", appauthor=False)
-
-
-class Section(BaseModel):
-    """A group of settings; an unknown name in it is an error, not silence."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ModelSettings(Section):
@@ -194,6 +189,7 @@ class Settings(BaseSettings):
     embedding: EmbeddingSettings = Field(default_factory=EmbeddingSettings, description="The embedding model.")
     database: DatabaseSettings = Field(default_factory=DatabaseSettings, description="The user's database.")
     documents: DocumentSettings = Field(default_factory=DocumentSettings, description="Documents.")
+    index: IndexSettings = Field(default_factory=IndexSettings, description="Where passages, memories and examples are kept.")
     conversation: ConversationSettings = Field(
         default_factory=ConversationSettings, description="Conversations and memory."
     )

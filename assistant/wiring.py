@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assistant.home import Home
 from assistant.models.shared import Models
 from assistant.places import Place, in_memory, on_disk
 from assistant.sample import workspace
+from assistant.sections import IndexSettings
 from assistant.settings import Settings
+from stores.chroma_folder import open_client
+from stores.chroma_server import ChromaServer
 from stores.database import Database
 from stores.documents import Documents
 from stores.examples import Examples
 from stores.memories import Memories
 from stores.notes import Notes
-from stores.vectors import open_client
+
+if TYPE_CHECKING:
+    from chromadb.api import ClientAPI
 
 NOTES = "notes.toml"
 """The file in the home that holds what people wrote about tables and columns."""
@@ -64,7 +69,7 @@ class Parts:
 def assemble(settings: Settings, home: Home, models: Models) -> Parts:
     """Open the stores and draw the graph."""
     embed, model = LazyEmbed(models), models.embedding_model()
-    client = open_client(home.index)
+    client = open_index(settings.index, home.index)
     limits = settings.documents
     kept = on_disk(home.history, home.checkpoints)
     url, user_column = workspace_database(settings, home.path)
@@ -97,6 +102,14 @@ def assemble(settings: Settings, home: Home, models: Models) -> Parts:
         database=open_database(settings, url) if url else None,
         user_column=user_column,
     )
+
+
+def open_index(settings: IndexSettings, folder: Path) -> ClientAPI | ChromaServer:
+    """Chroma: the server that the settings name, else the folder. A server is reached when it is first needed."""
+    if not settings.url:
+        return open_client(folder)
+    headers = {"Authorization": f"Bearer {settings.token}"} if settings.token else {}
+    return ChromaServer(settings.url, headers=headers, timeout=settings.timeout, certificates=settings.certificates)
 
 
 def workspace_database(settings: Settings, home: Path) -> tuple[str | None, str | None]:

@@ -99,6 +99,8 @@ def _remember(state: State, turn: Turn) -> dict[str, object]:
 
 
 def _recall(state: State, turn: Turn) -> dict[str, object]:
+    if turn.unreachable:  # nothing was found because nobody could look
+        raise turn.unreachable
     question = state["question"]
     memories = turn.services.memories
     told = holding(memories.all(user=turn.user))[:30] if len(words(question)) <= 2 else state["memories"]

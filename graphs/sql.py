@@ -156,7 +156,8 @@ def prompt(state: State, turn: Turn, schema: Schema) -> list[BaseMessage]:
     question = state["question"] if state["route"] != "both" else parts(state["question"], schema)[0]
     system = SystemMessage(prompts.sql_system(schema=schema, tables=linked(schema, state)))
     shown: list[BaseMessage] = []
-    for example in turn.services.examples.search(question, fingerprint=schema.fingerprint, user=turn.user, k=3):
+    examples = turn.services.examples
+    for example in turn.reached(lambda: examples.search(question, fingerprint=schema.fingerprint, user=turn.user, k=3)):
         shown += [HumanMessage(example.question), AIMessage(fenced(example.sql))]
     earlier = earlier_queries(state["recent"])[-2:] if leans(question) else []
     for asked, query in earlier:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from chromadb.api import ClientAPI
 
+    from stores.chroma_server import ChromaServer
+
 
 class Documents:
     """An index of files. One instance serves many threads; one process at a time."""
@@ -39,7 +41,7 @@ class Documents:
     def __init__(
         self,
         directory: Path,
-        client: ClientAPI,
+        client: ClientAPI | ChromaServer,
         embed: Embed,
         *,
         model: str = "",

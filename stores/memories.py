@@ -27,6 +27,8 @@ from stores.vectors import Collection, Record
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
 
+    from stores.chroma_server import ChromaServer
+
 Item = tuple[str, str | None, datetime | None]
 """What is to be remembered: text, source, when it was said."""
 MANY = 1000
@@ -38,7 +40,7 @@ class Memories:
 
     def __init__(
         self,
-        client: ClientAPI,
+        client: ClientAPI | ChromaServer,
         embed: Embed,
         *,
         model: str | None = None,
@@ -178,7 +180,7 @@ class Memories:
     def _word_index(self, user: str) -> tuple[WordIndex, Links]:
         with self._lock:
             index = self._words.get(user)
-            if index is None:
+            if index is None or self._collection.is_shared:  # another program may have changed them since
                 kept = [_memory(record) for record in self._collection.records(_of(user))]
                 index = WordIndex({m.id: m.text for m in kept}), Links({m.id: m.text for m in kept if not m.until})
                 self._words[user] = index

@@ -18,12 +18,12 @@ from typing import Any
 
 import pytest
 
+from stores.chroma_folder import open_client
 from stores.documents import Documents
 from stores.errors import NotFound, StoreUnavailable
 from stores.keywords import counted
 from stores.ranking import RERANKED
 from stores.values import Embed, IngestProgress
-from stores.vectors import open_client
 from tests import hashed
 
 MODES = ("hybrid", "dense", "keyword")

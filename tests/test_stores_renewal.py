@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stores.chroma_folder import open_client
 from stores.examples import Examples
 from stores.memories import Memories
 from stores.values import Embed
-from stores.vectors import open_client
 from tests import hashed, prose
 from tests.test_stores_documents import Index
 
