@@ -10,11 +10,17 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from stores.errors import AssistantError, NotFound, StoreUnavailable, sqlite_advice
+
+if TYPE_CHECKING:
+    from assistant.settings import Settings
+    from stores.history_file import Speaks
+    from stores.server import Server
 
 SHORTEST, LONGEST = 10, 500
 """Characters of a password."""
@@ -22,7 +28,7 @@ TRIES, WITHIN = 5, 300.0
 """So many wrong passwords for one name within so many seconds, and the name has to wait."""
 FILE = "accounts.sqlite"
 
-_TABLE = "CREATE TABLE IF NOT EXISTS accounts (name TEXT PRIMARY KEY, hash TEXT NOT NULL, user TEXT NOT NULL, admin INTEGER NOT NULL)"
+TABLE = "CREATE TABLE IF NOT EXISTS accounts (name TEXT PRIMARY KEY, hash TEXT NOT NULL, user TEXT NOT NULL, admin INTEGER NOT NULL)"
 
 
 @dataclass(frozen=True)
@@ -44,19 +50,23 @@ class TooManyTries(AssistantError):
 
 
 class Accounts:
-    """The accounts in one file. Safe for several processes. Raises `StoreUnavailable` where it cannot be read or written."""
+    """The accounts in one file, or on a server. Safe for several processes. Raises `StoreUnavailable` where they cannot be read or written."""
 
-    def __init__(self, path: Path, *, hasher: PasswordHasher | None = None) -> None:
-        self._path = path
+    def __init__(self, place: Path | Server, *, hasher: PasswordHasher | None = None) -> None:
+        self._place = place
         self._hasher = hasher or PasswordHasher()
         self._wrong: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=TRIES))
 
     def all(self) -> list[Account]:
         """The accounts by name; none where nobody has been added."""
-        if not self._path.exists():
+        return self._found("name IS NOT NULL")
+
+    def _found(self, condition: str, *values: str) -> list[Account]:
+        if isinstance(self._place, Path) and not self._place.exists():
             return []
         with self._open() as db:
-            return [Account(name, user, bool(admin)) for name, user, admin in db.execute("SELECT name, user, admin FROM accounts ORDER BY name")]
+            rows = db.execute(f"SELECT name, user, admin FROM accounts WHERE {condition} ORDER BY name", values)
+            return [Account(name, user, bool(admin)) for name, user, admin in rows]
 
     def add(self, name: str, password: str, *, user: str | None = None, admin: bool = False) -> Account:
         """Add somebody; the first is an administrator. `user` is the user they are, their name where it is left out."""
@@ -67,7 +77,7 @@ class Accounts:
         with self._open() as db:
             first = db.execute("SELECT 1 FROM accounts").fetchone() is None
             account = Account(name, user or name, admin or first)
-            added = db.execute("INSERT OR IGNORE INTO accounts VALUES (?, ?, ?, ?)", (name, hashed, account.user, account.admin))
+            added = db.execute("INSERT INTO accounts (name, hash, user, admin) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", (name, hashed, account.user, account.admin))
             if not added.rowcount:
                 raise AssistantError(f"There is an account {name!r} already. Change its password, or remove it first.")
         return account
@@ -87,7 +97,7 @@ class Accounts:
 
     def find(self, name: str) -> Account | None:
         """The account of that name."""
-        return next((account for account in self.all() if account.name == name), None)
+        return next(iter(self._found("name = ?", name)), None)
 
     def check(self, name: str, password: str, *, now: float | None = None) -> Account | None:
         """The account, where name and password are right. Raises `TooManyTries`."""
@@ -119,15 +129,31 @@ class Accounts:
         return self._hasher.hash(password)
 
     @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
+    def _open(self) -> Iterator[Speaks]:
+        if not isinstance(self._place, Path):
+            with self._place.writing() as tables:
+                yield tables
+            return
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._path.touch(mode=0o600)
-            with closing(sqlite3.connect(self._path, timeout=10)) as db, db:
+            self._place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._place.touch(mode=0o600)
+            with closing(sqlite3.connect(self._place, timeout=10)) as db, db:
                 db.execute("PRAGMA secure_delete = ON")
-                db.execute(_TABLE)
+                db.execute(TABLE)
                 yield db
         except OSError as error:
-            raise StoreUnavailable(f"The accounts {self._path} cannot be opened: {error.strerror or error}.") from error
+            raise StoreUnavailable(f"The accounts {self._place} cannot be opened: {error.strerror or error}.") from error
         except sqlite3.Error as error:
-            raise StoreUnavailable(f"The accounts {self._path} cannot be used: {error}. {sqlite_advice(getattr(error, 'sqlite_errorname', '') or '')}") from error
+            raise StoreUnavailable(f"The accounts {self._place} cannot be used: {error}. {sqlite_advice(getattr(error, 'sqlite_errorname', '') or '')}") from error
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Accounts]:
+    """The accounts of these settings, for a program without an `Assistant`."""
+    if not settings.state.url:
+        yield Accounts(settings.home.expanduser() / FILE)
+        return
+    from stores.server import Server
+
+    with closing(Server(settings.state.url, connections=2, seconds=settings.state.timeout)) as server:
+        yield Accounts(server)

@@ -24,6 +24,7 @@ from stores.errors import AssistantError
 from stores.values import Example, Feedback, IngestProgress, Table
 
 if TYPE_CHECKING:
+    from assistant.accounts import Accounts
     from assistant.data import Data
     from assistant.models.files import Progress
     from assistant.setup import Setup
@@ -190,6 +191,13 @@ class Assistant:
         if not query or not parts.database:
             return None
         return parts.examples.add(asked.text, query, fingerprint=parts.database.schema().fingerprint, user=user)
+
+    @property
+    def accounts(self) -> Accounts:
+        """Who may sign in to the page: `all`, `add`, `check`, `set_password`, `remove`."""
+        from assistant.accounts import FILE, Accounts
+
+        return Accounts(self._parts.kept.server or self._parts.home.path / FILE)
 
     @property
     def data(self) -> Data:

@@ -50,6 +50,7 @@ def checks(settings: Settings) -> Iterator[Check]:
     yield _chat_model(settings, files)
     yield _model_file("embedding model", settings.embedding.name, files)
     yield _database(settings)
+    yield from _state(settings)
     yield _home(settings.home)
     yield _network(settings)
 
@@ -222,6 +223,18 @@ def _database(settings: Settings) -> Check:
             "Check the settings database.url and database.tables.",
         )
     return Check("database", True, f"opens{whose}: {count} table{'s' if count != 1 else ''}")
+
+
+def _state(settings: Settings) -> Iterator[Check]:
+    """The server that keeps the conversations, where there is one."""
+    if not settings.state.url:
+        return
+    from stores.server import reached
+
+    try:
+        yield Check("state", True, f"on the server {reached(settings.state.url)[1]}")
+    except AssistantError as error:
+        yield Check("state", False, str(error), "Start it, or mend the setting state.url.")
 
 
 def _home(home: Path) -> Check:

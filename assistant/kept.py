@@ -42,8 +42,10 @@ class Conversations:
 
     def unfinished(self, id: str, *, user: str = "local") -> Message | None:  # noqa: A002
         """The last question where its turn was broken off, by a stop, a failure or the end of the program; given as
-        `instead_of`, it is asked again in its place. Raises `NotFound`."""
-        return self._turns.place(id, user).history.unfinished(id, user=user)
+        `instead_of`, it is asked again in its place. One that another replica answers just now is none. Raises `NotFound`."""
+        place = self._turns.place(id, user)
+        left = place.history.unfinished(id, user=user)
+        return None if left and place.elsewhere(user, id) else left
 
     def branch(self, id: str, message_id: str, *, user: str = "local") -> Conversation:  # noqa: A002
         """A new conversation that begins with what was said up to a message, and the answer to it. Raises `NotFound`."""

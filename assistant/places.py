@@ -1,21 +1,29 @@
-"""Where conversations are kept: on the disk, or, for private ones, in memory alone."""
+"""Where conversations are kept: on the disk or on a server, or, for private ones, in memory alone."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 
+from graphs.errors import TurnCancelled
 from graphs.graph import Graph, build
 from stores.erasure import erase_free_pages
 from stores.history import History
+from stores.leases import Leases
+
+if TYPE_CHECKING:
+    from stores.server import Server
 
 # What may stand in a checkpoint besides plain values.
 _CHECKPOINTED = [("stores.values", name) for name in ("Memory", "Message", "Passage", "Table", "ValueMatch")] + [
@@ -25,11 +33,30 @@ _CHECKPOINTED = [("stores.values", name) for name in ("Memory", "Message", "Pass
 
 @dataclass(frozen=True)
 class Place:
-    """The messages of conversations, and the graph with where their turns stand."""
+    """The messages of conversations, and the graph with where their turns stand; on a server also which turns run where."""
 
     history: History
     graph: Graph
     saver: BaseCheckpointSaver[str]
+    server: Server | None = None
+    leases: Leases | None = None
+
+    @contextmanager
+    def turn(self, user: str, conversation: str, cancelled: threading.Event) -> Iterator[None]:
+        """One turn of a conversation at a time, whichever replica runs it: the others wait. Raises `TurnCancelled`."""
+        if self.leases is None:
+            yield
+            return
+        if not self.leases.take(conversation, user, cancelled):
+            raise TurnCancelled("The reader went away before the turn began.")
+        try:
+            yield
+        finally:
+            self.leases.leave(conversation, user)
+
+    def elsewhere(self, user: str, conversation: str) -> bool:
+        """Whether another replica answers in the conversation just now."""
+        return self.leases is not None and self.leases.elsewhere(conversation, user)
 
     def forget(self, user: str, conversations: Iterable[str]) -> None:
         """Drop where the turns of conversations stand, from the bytes on the disk too."""
@@ -49,8 +76,14 @@ class Place:
     def sweep(self) -> None:
         """Drop what belongs to no conversation: a process was killed between two deletions, or wrote it in an older way."""
         self._drop(self._threads() - {thread(user, conversation) for user, conversation in self.history.owners()})
+        if self.leases:
+            self.leases.sweep()
 
     def _threads(self) -> set[str]:
+        if self.server:
+            with self.server.reading() as tables:
+                found = tables.execute("SELECT thread_id FROM checkpoints UNION SELECT thread_id FROM checkpoint_writes UNION SELECT thread_id FROM checkpoint_blobs")
+                return {name for (name,) in found}
         if not isinstance(self.saver, SqliteSaver):
             return set()
         with self.saver.cursor(transaction=False) as db:
@@ -72,6 +105,10 @@ class Place:
         self.history.close()
         if isinstance(self.saver, SqliteSaver):
             self.saver.conn.close()
+        if self.leases:
+            self.leases.close()
+        if self.server:
+            self.server.close()
 
 
 def thread(user: str, conversation: str) -> str:
@@ -92,17 +129,28 @@ def on_disk(history: Path, checkpoints: Path) -> Place:
     """The place of conversations that are kept."""
     connection = sqlite3.connect(checkpoints, check_same_thread=False)
     connection.execute("PRAGMA secure_delete = ON")
-    return _place(History(history), SqliteSaver(connection, serde=_serde()))
+    return _place(History(history), SqliteSaver(connection, serde=serde()))
+
+
+def on_server(server: Server) -> Place:
+    """The place of conversations that several replicas keep together; it closes the server."""
+    from assistant.checkpoints import ServerSaver
+
+    saver = ServerSaver(server.pool, serde=serde())
+    with server.alone():
+        saver.setup()
+    return Place(History(server), build(saver), saver, server, Leases(server))
 
 
 def in_memory() -> Place:
     """The place of private conversations: nothing of them is written anywhere."""
-    return _place(History(None), InMemorySaver(serde=_serde()))
+    return _place(History(None), InMemorySaver(serde=serde()))
 
 
 def _place(history: History, saver: BaseCheckpointSaver[str]) -> Place:
     return Place(history, build(saver), saver)
 
 
-def _serde() -> JsonPlusSerializer:
+def serde() -> JsonPlusSerializer:
+    """How checkpoints are written: plain values, and this project's own."""
     return JsonPlusSerializer(allowed_msgpack_modules=_CHECKPOINTED)

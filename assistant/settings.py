@@ -162,9 +162,18 @@ class ConversationSettings(Section):
         None, ge=1, description="Forget memories this many days after they were said; never when empty."
     )
     max_question: int = Field(8000, ge=100, description="Longest question, in characters.")
-    clarify: float = Field(
-        0.1, ge=0, le=1, description="Ask back when the two likeliest routes are closer than this; 0 is never."
-    )
+    clarify: float = Field(0.1, ge=0, le=1, description="Ask back when the two likeliest routes are closer than this; 0 is never.")
+
+
+class StateSettings(Section):
+    """Where conversations, checkpoints and accounts are kept."""
+
+    url: str | None = Field(
+        None, description="A PostgreSQL URL (postgresql://user:password@host/name?sslmode=verify-full) that several replicas share; empty is files in the home.",
+        json_schema_extra={"secret": True},
+    )  # fmt: skip
+    connections: int = Field(10, ge=2, le=500, description="Most connections to that server at once.")
+    timeout: float = Field(10.0, gt=0, description="Seconds to wait for that server where it is down or all connections are busy.")
 
 
 class PageSettings(Section):
@@ -190,9 +199,8 @@ class Settings(BaseSettings):
     database: DatabaseSettings = Field(default_factory=DatabaseSettings, description="The user's database.")
     documents: DocumentSettings = Field(default_factory=DocumentSettings, description="Documents.")
     index: IndexSettings = Field(default_factory=IndexSettings, description="Where passages, memories and examples are kept.")
-    conversation: ConversationSettings = Field(
-        default_factory=ConversationSettings, description="Conversations and memory."
-    )
+    conversation: ConversationSettings = Field(default_factory=ConversationSettings, description="Conversations and memory.")
+    state: StateSettings = Field(default_factory=StateSettings, description="Where conversations and accounts are kept.")
     page: PageSettings = Field(default_factory=PageSettings, description="The page.")
 
     def __init__(self, **values: Any) -> None:
@@ -201,9 +209,7 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            raise SettingsError(
-                f"Setting {where}: {first['msg']}. See `assistant settings` for the names and ranges."
-            ) from error
+            raise SettingsError(f"Setting {where}: {first['msg']}. See `assistant settings` for the names and ranges.") from error
         except (ValueError, OSError) as error:  # TOML that does not parse, a file that cannot be read
             raise SettingsError(f"The settings could not be read: {error}") from error
 

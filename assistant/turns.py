@@ -8,7 +8,7 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import date
 from typing import Any, cast
@@ -67,8 +67,11 @@ class Turns:
         """One turn, told through `emit`; ends with `Done`. Raises `AssistantError`."""
         question = self._checked(question, user)
         conversation = conversation or uuid.uuid4().hex
-        with self.remembering.asking(), self._locks[thread(user, conversation)]:
+        with ExitStack() as during:
+            during.enter_context(self.remembering.asking())
+            during.enter_context(self._locks[thread(user, conversation)])
             place = self._begin(conversation, user, private)
+            during.enter_context(place.turn(user, conversation, cancelled))
             history = place.history
             question_id = self._asked(place, conversation, user, question, instead_of)
             turn = self._turn(place, user, conversation, question_id, words, emit, cancelled)

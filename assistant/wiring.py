@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from assistant.home import Home
 from assistant.models.shared import Models
-from assistant.places import Place, in_memory, on_disk
+from assistant.places import Place, in_memory, on_disk, on_server
 from assistant.sample import workspace
 from assistant.sections import IndexSettings
 from assistant.settings import Settings
@@ -69,9 +69,10 @@ class Parts:
 def assemble(settings: Settings, home: Home, models: Models) -> Parts:
     """Open the stores and draw the graph."""
     embed, model = LazyEmbed(models), models.embedding_model()
+    kept = _kept(settings, home)
+    server = kept.server if settings.index.url else None
     client = open_index(settings.index, home.index)
     limits = settings.documents
-    kept = on_disk(home.history, home.checkpoints)
     url, user_column = workspace_database(settings, home.path)
 
     def forgotten(ids: Sequence[str], user: str) -> None:
@@ -83,8 +84,10 @@ def assemble(settings: Settings, home: Home, models: Models) -> Parts:
         models=models,
         documents=Documents(
             home.index,
-            client,
+            # A registry and its vectors go together: on servers, or in the home.
+            client if server else open_client(home.index),
             embed,
+            server=server,
             model=model,
             earlier=models.earlier_embedder,
             rerank=models.rerank,
@@ -110,6 +113,20 @@ def open_index(settings: IndexSettings, folder: Path) -> ClientAPI | ChromaServe
         return open_client(folder)
     headers = {"Authorization": f"Bearer {settings.token}"} if settings.token else {}
     return ChromaServer(settings.url, headers=headers, timeout=settings.timeout, certificates=settings.certificates)
+
+
+def _kept(settings: Settings, home: Home) -> Place:
+    """Where conversations are kept: in the home, or on the server that the settings name."""
+    if not settings.state.url:
+        return on_disk(home.history, home.checkpoints)
+    from stores.server import Server  # heavy, and a laptop has no use for it
+
+    server = Server(settings.state.url, connections=settings.state.connections, seconds=settings.state.timeout)
+    try:
+        return on_server(server)
+    except BaseException:
+        server.close()
+        raise
 
 
 def workspace_database(settings: Settings, home: Path) -> tuple[str | None, str | None]:

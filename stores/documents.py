@@ -1,22 +1,24 @@
 """Documents: files in, passages out.
 
-SQLite holds the truth (documents, chunks, their words and vectors), Chroma a copy of the vectors to search by. A document
+The registry holds the truth (documents, chunks, their words and vectors), Chroma a copy of the vectors to search by. A document
 is pending until both hold all of it; what a killed process left pending or half removed is cleared at the next start, and
 Chroma's copy is then made anew, because a graph file that was being written may be broken.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stores import passages, renewal
-from stores.errors import NotFound, StoreUnavailable
+from stores.errors import IndexUnreachable, NotFound, StoreUnavailable
 from stores.folders import resolve
 from stores.fusion import ranked, without_repeats
 from stores.ingestion import Ingestion, Limits, discard
@@ -29,10 +31,12 @@ from stores.values import Document, Embed, IngestProgress, IngestReport, Outdate
 from stores.vectors import Collection
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     from chromadb.api import ClientAPI
 
     from stores.chroma_server import ChromaServer
+    from stores.server import Server
+
+log = logging.getLogger(__name__)
 
 
 class Documents:
@@ -44,6 +48,7 @@ class Documents:
         client: ClientAPI | ChromaServer,
         embed: Embed,
         *,
+        server: Server | None = None,
         model: str = "",
         earlier: Callable[[str], Embed | None] = lambda model: None,
         rerank: Rerank | None = None,
@@ -56,32 +61,32 @@ class Documents:
         max_memory_megabytes: float = 2000.0,
         ocr: bool = True,
     ) -> None:
-        """`model` names what `embed` computes with; `earlier` gives what the vectors at hand were computed with, where it is another."""
+        """`server` holds the registry, instead of the folder, where several replicas share it. `model` names what `embed` computes with;
+        `earlier` gives what the vectors at hand were computed with, where it is another."""
         self._embed = embed
         self._model = model
         self._rerank = rerank
-        self._limits = Limits(
-            max_megabytes, max_pages, chunk_tokens, max_seconds=max_seconds, max_memory_megabytes=max_memory_megabytes, ocr=ocr
-        )
+        self._limits = Limits(max_megabytes, max_pages, chunk_tokens, 256, max_seconds, max_memory_megabytes, ocr)
         self._candidates = candidates
         self._longest_query = longest_query
-        self._writing = threading.Lock()
-        self._renewing = threading.Lock()
-        self._swapping = threading.Lock()
+        self._writing, self._renewing, self._swapping = threading.Lock(), threading.Lock(), threading.Lock()
         self._closing = threading.Event()
-        self._registry = Registry(directory / "documents.sqlite")
+        self._earlier = earlier
+        self._registry = Registry(server or directory / "documents.sqlite")
         try:
             self._postings = Postings(self._registry)
-            self._live = Live(embed, Collection(client, "passages", sync_threshold=1000))
-            self._recover()
-            if self._is_of_another_model():
-                self._live = Live(earlier(renewal.model(self._registry) or ""), self._live.collection)
+            self._live = Live(embed, Collection(client, "passages", sync_threshold=1000), model)
+            self._whole = False
+            with suppress(IndexUnreachable):  # said when it is asked
+                self._recover()
+            if renewal.of_another_model(self._registry, model):
+                self._live = self._answering(renewal.model(self._registry) or "")
         except BaseException:
             self._registry.close()
             raise
 
     def close(self) -> None:
-        """Ends a running ingestion after its batch and releases the registry; the Chroma client is its opener's to close."""
+        """Ends a running ingestion after its batch and releases the registry; client and server are their openers' to close."""
         self._closing.set()
         with self._renewing, self._writing:
             self._registry.close()
@@ -97,9 +102,9 @@ class Documents:
 
         What cannot be read is refused with its reason, and the rest goes on. After a cancel, what the report names is in.
         """
-        owner = _owner(user)
+        owner = passages.owner_of(user)
         roots = [(str(resolve(path)), owner) for path in paths]
-        with self._writing:
+        with self._alone(self._stop(cancelled)):
             for root, _ in roots:
                 if os.path.exists(root):
                     self._registry.add_root(root, owner)
@@ -107,9 +112,17 @@ class Documents:
 
     def sync(self, progress: Callable[[IngestProgress], None] | None = None, cancelled: Callable[[], bool] | None = None) -> IngestReport:
         """Reads again all that was ever added: new, changed and removed files. A folder that is missing keeps its passages."""
-        with self._writing:
+        with self._alone(self._stop(cancelled)):
             ingestion = self._ingestion(progress, cancelled, retry_refused=False)
             return ingestion.run(self._registry.roots(), remove_missing=True)
+
+    @contextmanager
+    def _alone(self, stop: Callable[[], bool] = lambda: False) -> Iterator[None]:
+        """One thread of one replica writes at a time; the others wait."""
+        with self._writing, self._registry.alone(stop) as mine:
+            if not mine:
+                raise StoreUnavailable("Another replica is taking documents in, so nothing was done here. Try again when it is done.")
+            yield
 
     def _ingestion(
         self,
@@ -118,7 +131,7 @@ class Documents:
         *,
         retry_refused: bool = True,
     ) -> Ingestion:
-        discard(self._registry, self._live.collection, self._registry.unfinished())  # what an error interrupted
+        self._recover()  # what an error interrupted, here or on a replica that is gone
         stop = self._stop(cancelled)
         if self._live.embed is None:  # nothing can be added to vectors whose model is gone
             self._change_model(progress, stop)
@@ -130,7 +143,7 @@ class Documents:
 
     def remove(self, id: str, *, user: str | None = None) -> None:  # noqa: A002 (the public name)
         """Removes a document for good (None: whosever it is). Raises NotFound for one that the user may not see."""
-        with self._writing:
+        with self._alone():
             found = self._registry.rows("SELECT path, user FROM documents WHERE id = ? AND state = 'ready'", (id,))
             if not found or (user is not None and found[0][1] not in (EVERYBODY, user)):
                 raise NotFound(f"There is no document {id}. List the documents to see their ids.")
@@ -144,12 +157,12 @@ class Documents:
             raise ValueError("Name the user whose documents are to be removed.")
         own = [document for document in self.all(user=user) if document.user == user]
         ids = [document.id for document in own]
-        with self._writing:
+        with self._alone():
             self._registry.publish([], replaced=ids)
             discard(self._registry, self._live.collection, ids)
             self._registry.forget(user)
-            if own:  # a removed vector stays in the graph
-                self._rebuild()
+            if own and not self._registry.is_shared:  # a removed vector stays in the graph
+                renewal.rebuild(self._registry, self._live.collection)
             self._live.collection.erase()
         return own
 
@@ -161,7 +174,7 @@ class Documents:
         if not query or k < 1:
             return []
         while True:
-            live = self._live
+            live = self._current()
             try:
                 found = self._search(live, query, user, k, mode if live.embed else "keyword")
             except (StoreUnavailable, ValueError):
@@ -170,6 +183,16 @@ class Documents:
             else:
                 if self._is_live(live):
                     return found
+
+    def _current(self) -> Live:
+        """What is searched with; another replica may have changed over to another model."""
+        if self._registry.is_shared and (known := renewal.model(self._registry)) not in (None, self._live.model):
+            with self._swapping:
+                self._live = self._answering(str(known))
+        return self._live
+
+    def _answering(self, model: str) -> Live:
+        return Live(self._embed if model == self._model else self._earlier(model), self._live.collection, model)
 
     def _is_live(self, live: Live) -> bool:
         """Whether that is still what is searched with: else vectors of two models may have been compared."""
@@ -182,7 +205,12 @@ class Documents:
         vector = np.ascontiguousarray(live.embed([query])[0], dtype=np.float32) if live.embed else None
         near: dict[str, float] = {}
         if mode != "keyword" and vector is not None:
-            near = self._near(live.collection, vector, user, limit)
+            try:
+                near = passages.near(live.collection, vector, user=user, share=self._postings.share(user=user), limit=limit)
+            except IndexUnreachable as error:
+                if not words:
+                    raise
+                log.warning("Searched by words alone: %s", error)
         chunks = passages.chunks_by_id(self._registry, list(near | words), user=user)
         similarity = {key: float(chunk.vector @ vector) if vector is not None else 0.0 for key, chunk in chunks.items()}
         scores = combined(mode, {key: score for key, score in words.items() if key in chunks}, similarity)
@@ -190,17 +218,6 @@ class Documents:
             scores = reranked(self._rerank, query, scores, {key: without(chunks[key].text) for key in ranked(scores)[:RERANKED]})
         best = without_repeats((chunks[key] for key in ranked(scores)), lambda chunk: chunk.text)[:k]
         return [chunk.passage(score=scores[chunk.id], similarity=similarity[chunk.id]) for chunk in best]
-
-    def _near(self, collection: Collection, vector: npt.NDArray[np.float32], user: str, limit: int) -> dict[str, float]:
-        """The nearest passages; those of others may be among them.
-
-        Chroma's own filter looks at every record (0.9 s over 100,000), so it is asked only where most passages are others'.
-        """
-        share = self._postings.share(user=user)
-        found = collection.nearest(vector, limit=int(limit / share) + 1) if share > 0.2 else []
-        if sum(1 for record in found if record.metadata.get("user") in (EVERYBODY, user)) < limit and share < 1:
-            found = collection.nearest(vector, limit=limit, where={"user": {"$in": [EVERYBODY, user]}})
-        return {record.id: record.similarity for record in found}
 
     def around(self, passage_id: str, *, user: str = "local") -> list[Passage]:
         """A passage between the one before and the one after it in its document; none where the user may not see it."""
@@ -233,30 +250,24 @@ class Documents:
     # Staying whole
 
     def _recover(self) -> None:
-        unfinished = self._registry.unfinished()
-        if unfinished or renewal.is_rebuilding(self._registry) or not self._copy_is_whole():
-            self._registry.purge(unfinished)
-            self._rebuild()
-
-    def _copy_is_whole(self) -> bool:
-        expected = int(self._registry.rows("SELECT count(*) FROM chunks")[0][0])
-        try:
-            return self._live.collection.count() == expected
-        except StoreUnavailable:  # a graph file that cannot be read
-            return False
-
-    def _rebuild(self) -> None:
-        """Makes Chroma's copy anew from the vectors in SQLite, without embedding anything again."""
-        renewal.set_rebuilding(self._registry, on=True)
-        self._live.collection.recreate()
-        renewal.fill(self._registry, self._live.collection)
-        renewal.set_rebuilding(self._registry, on=False)
+        """Clears what was left half done, and makes Chroma's copy anew where it is not whole; left to whoever is writing now."""
+        with self._registry.alone(lambda: True) as mine:
+            if not mine:
+                return
+            collection, unfinished, shared = self._live.collection, self._registry.unfinished(), self._registry.is_shared
+            if self._whole or shared:  # no file can be broken
+                discard(self._registry, collection, unfinished)
+                unfinished = []
+            if not self._whole and (unfinished or renewal.is_rebuilding(self._registry) or not renewal.is_whole(self._registry, collection)):
+                self._registry.purge(unfinished)
+                renewal.rebuild(self._registry, collection)
+            self._whole = not shared
 
     # Staying up to date with the settings
 
     def outdated(self) -> Outdated | None:
         """What a change of embedding model or of `chunk_tokens` asks for, and about what it costs; None where nothing does."""
-        return renewal.outdated(self._registry, self._embed, other=self._is_of_another_model(), recipe=self._limits.recipe)
+        return renewal.outdated(self._registry, self._embed, other=renewal.of_another_model(self._registry, self._model), recipe=self._limits.recipe)
 
     def renew(self, progress: Callable[[IngestProgress], None] | None = None, cancelled: Callable[[], bool] | None = None) -> bool:
         """Brings the index up to date with the settings, while the old one answers. Stopped, it returns False, and goes on another time."""
@@ -264,51 +275,26 @@ class Documents:
         with self._renewing:
             if stop():
                 return False
-            if self._is_of_another_model():
-                self._embed_missing(progress, stop)  # most of it, while documents may be added
-                with self._writing:
-                    if not self._change_model(progress, stop):
+            if renewal.of_another_model(self._registry, self._model):
+                renewal.embed_missing(self._registry, self._embed, progress, stop)  # most of it, while documents may be added
+                with self._alone(stop):
+                    if renewal.of_another_model(self._registry, self._model) and not self._change_model(progress, stop):
                         return False
             if renewal.cut_otherwise(self._registry, self._limits.recipe)[0]:
                 self.sync(progress, cancelled)
             return not stop()
 
-    def _is_of_another_model(self) -> bool:
-        """Whether the vectors at hand are; an index that is empty or does not say whose they are takes the name of today's."""
-        known = renewal.model(self._registry)
-        if known is None or not self._registry.rows("SELECT 1 FROM chunks LIMIT 1"):
-            if known != self._model:
-                renewal.set_model(self._registry, self._model)
-            return False
-        return known != self._model
-
-    def _embed_missing(self, progress: Callable[[IngestProgress], None] | None, stop: Callable[[], bool]) -> bool:
-        total = renewal.missing(self._registry)
-
-        def tell(done: int) -> None:
-            if progress:
-                progress(IngestProgress(min(done, total), total, ""))
-
-        return renewal.embed_missing(self._registry, self._embed, tell=tell, cancelled=stop)
-
     def _change_model(self, progress: Callable[[IngestProgress], None] | None, stop: Callable[[], bool]) -> bool:
         """Embeds what is left and changes over; nothing else writes meanwhile."""
         discard(self._registry, self._live.collection, self._registry.unfinished())
-        if not self._embed_missing(progress, stop):
+        if not renewal.embed_missing(self._registry, self._embed, progress, stop):
             return False
         collection = self._live.collection.successor()
         renewal.fill(self._registry, collection, renewed=True)
         with self._swapping:
             renewal.adopt(self._registry, self._model)
-            self._live = Live(self._embed, collection)
+            self._live = Live(self._embed, collection, self._model)
         collection.succeed()
         renewal.set_rebuilding(self._registry, on=False)
         return True
 
-
-def _owner(user: str | None) -> str:
-    if user is None:
-        return EVERYBODY
-    if not user.strip():
-        raise ValueError("A user needs a name; None is for everybody.")
-    return user

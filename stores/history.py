@@ -1,21 +1,27 @@
-"""Conversations, their messages and what was said of the answers: one SQLite file that survives a kill."""
+"""Conversations, their messages and what was said of the answers: in one SQLite file that survives a kill, or on a PostgreSQL server."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 from uuid import uuid4
 
 from stores.errors import NotFound
 from stores.exports import as_json, as_markdown
-from stores.history_file import HistoryFile
+from stores.history_file import BUSY_SECONDS, HistoryFile, HistoryServer, Speaks
+from stores.retry import twice
 from stores.values import Conversation, Feedback, Message
-from stores.versions import ON_PATH, RECENT, VERSIONS, asked, copy, move_head, newest_end
+from stores.versions import ON_PATH, RECENT, VERSIONS, asked, copy, move_head, newest_end, without_memory
+
+if TYPE_CHECKING:
+    from stores.server import Server
 
 MAX_TITLE = 80
 UNTITLED = "Conversation"
+EVERY = 2**62
+"""More turns than any conversation has."""
 
 _MESSAGE = f"m.id, m.conversation, m.role, m.text, m.created, m.answer, (SELECT f.score FROM feedback AS f WHERE f.answer = m.id), {VERSIONS}"
 _ORDER = "COALESCE((SELECT q.number FROM messages AS q WHERE q.id = m.question), m.number), m.number"
@@ -23,13 +29,19 @@ _COUNT = "SELECT COUNT(*) FROM messages AS n WHERE n.user = c.user AND n.convers
 _CONVERSATION = f"c.id, c.user, c.title, c.created, c.updated, ({_COUNT})"
 
 
-class History(HistoryFile):
-    """The history in one file, or in memory alone where there is no path. Thread-safe, and safe for two processes.
+class History:
+    """The history in one file, on a server, or in memory alone where there is no path. Thread-safe, and safe for several processes.
 
     A conversation belongs to its user: two users may each have one of the same id. Whatever returned is on the disk. Raises `NotFound` for what is not there or is another user's, and
-    `StoreUnavailable` where the file cannot be opened, read or written.
+    `StoreUnavailable` where the file or the server cannot be reached, read or written.
     """
 
+    def __init__(self, place: Path | Server | None, *, busy_seconds: float = BUSY_SECONDS) -> None:
+        self._tables = HistoryFile(place, busy_seconds=busy_seconds) if place is None or isinstance(place, Path) else HistoryServer(place)
+        self._read, self._write, self._clear_log = self._tables.reading, self._tables.writing, self._tables.clear_log
+        self.path, self.close = self._tables.path, self._tables.close
+
+    @twice
     def ensure(self, conversation: str, *, user: str, title: str) -> Conversation:
         """The user's conversation of that id; made, with this title, where there is none. It may be named later: see `name`."""
         with self._write() as db:
@@ -41,22 +53,28 @@ class History(HistoryFile):
         It stands at the end, or in the place of the question that `instead_of` is or answers: that one and what followed
         become an earlier version. One that was never answered is asked again under its own id.
         """
-        message, now = uuid4().hex, _now()
+        return self._begun(uuid4().hex, conversation, user, question, instead_of)
+
+    @twice
+    def _begun(self, message: str, conversation: str, user: str, question: str, instead_of: str | None) -> str:
+        now = _now()
         with self._write() as db:
             _owned(db, conversation, user)
+            _touch(db, conversation, user, now)  # before all else: on a server, who comes second waits here
             old = asked(db, instead_of, conversation, user) if instead_of else None
             if old and not old.answered and old.text == question:
                 message = old.id
             else:
                 parent = "?6" if old else "(SELECT head FROM conversations WHERE user = ?2 AND id = ?3)"
                 db.execute(
-                    f"INSERT INTO messages (id, user, conversation, role, text, created, parent) VALUES (?1, ?2, ?3, 'user', ?4, ?5, {parent})",
+                    f"INSERT INTO messages (id, user, conversation, role, text, created, parent) VALUES (?1, ?2, ?3, 'user', ?4, ?5, {parent})"
+                    " ON CONFLICT (id) DO NOTHING",
                     (message, user, conversation, question, now, *([old.parent] if old else [])),
                 )
             move_head(db, message, conversation, user)
-            _touch(db, conversation, user, now)
         return message
 
+    @twice
     def finish(self, question_id: str, *, user: str, answer_id: str, text: str, answer_json: str | None) -> Message:
         """Keep the answer to a question. Saying it again changes nothing."""
         with self._write() as db:
@@ -76,6 +94,7 @@ class History(HistoryFile):
         last = self.messages(conversation, user=user, turns=1)
         return None if not last or last[-1].answer else last[0]
 
+    @twice
     def recent(self, conversation: str, *, user: str, turns: int) -> list[Message]:
         """Questions and answers of the last answered turns, oldest first. A conversation that is not there yet has none.
 
@@ -84,11 +103,12 @@ class History(HistoryFile):
         """
         return self._messages(user, RECENT, (conversation, turns)) if turns else []
 
+    @twice
     def messages(self, conversation: str, *, user: str, turns: int | None = None) -> list[Message]:
         """All messages, or those of the last `turns`, each answer after its question; what was replaced is not among them."""
         with self._read() as db:
             _owned(db, conversation, user)
-            return self._messages(user, ON_PATH, (conversation, -1 if turns is None else turns))
+            return self._messages(user, ON_PATH, (conversation, EVERY if turns is None else turns))
 
     def question(self, message: str, conversation: str, *, user: str) -> Message:
         """The question that a message of the conversation is, or answers."""
@@ -128,6 +148,7 @@ class History(HistoryFile):
         asked = self._messages(user, "m.id = (SELECT question FROM messages WHERE id = ?)", (answer_id,))
         return asked[0], answer
 
+    @twice
     def all(self, *, user: str, query: str | None = None) -> list[Conversation]:
         """The user's conversations, the latest first; with a query, those whose title or messages hold it."""
         held = "holds(c.title, ?2) OR EXISTS (SELECT 1 FROM messages AS m WHERE m.user = c.user AND m.conversation = c.id AND holds(m.text, ?2))"
@@ -140,6 +161,7 @@ class History(HistoryFile):
         with self._read() as db:
             return set(db.execute("SELECT user, id FROM conversations"))
 
+    @twice
     def holds(self, conversation: str, *, user: str) -> bool:
         """Whether the user has a conversation of that id."""
         with self._read() as db:
@@ -149,6 +171,7 @@ class History(HistoryFile):
         """The user's messages that hold the words as they are, whatever their case, the latest first."""
         return self._messages(user, "holds(m.text, ?)", (query,), order="m.number DESC LIMIT ?", more=(limit,))
 
+    @twice
     def name(self, conversation: str, title: str, *, user: str, instead_of: str = "") -> None:
         """Give a conversation a title by program, in place of none or of one that a program gave; a name given by hand stays."""
         with self._write() as db:
@@ -175,12 +198,10 @@ class History(HistoryFile):
 
     def drop_memories(self, ids: Sequence[str], *, user: str) -> None:
         """Take memories that were forgotten out of the answers that used them; what was said stays said."""
-        others = "SELECT json_group_array(json(value)) FROM json_each(answer, '$.memories') WHERE json_extract(value, '$.id') <> ?1"
         with self._write() as db:
-            db.executemany(
-                f"UPDATE messages SET answer = json_set(answer, '$.memories', json(({others}))) WHERE user = ?2 AND instr(answer, ?1) AND json_valid(answer)",
-                [(id_, user) for id_ in ids],
-            )
+            for id_ in ids:
+                for message, answer in db.execute("SELECT id, answer FROM messages WHERE user = ? AND instr(answer, ?) > 0", (user, id_)).fetchall():
+                    db.execute("UPDATE messages SET answer = ? WHERE id = ?", (without_memory(answer, id_), message))
         self._clear_log()
 
     def delete_all(self, *, user: str) -> list[str]:
@@ -210,10 +231,11 @@ class History(HistoryFile):
         shown = {message.id for message in messages}
         return as_json(head, messages, [message for message in everything if message.id not in shown])
 
+    @twice
     def add_feedback(self, feedback: Feedback) -> None:
         """Keep what a user said of an answer; a later word replaces an earlier one, the reason only where it gives one or judges otherwise."""
         f = feedback
-        said = "comment = CASE score WHEN excluded.score THEN coalesce(excluded.comment, comment) ELSE excluded.comment END"
+        said = "comment = CASE feedback.score WHEN excluded.score THEN coalesce(excluded.comment, feedback.comment) ELSE excluded.comment END"
         then = f"{said}, score = excluded.score, corrected_sql = excluded.corrected_sql, created = excluded.created"
         values = (f.answer_id, f.user, f.score, f.comment, f.corrected_sql, f.created.isoformat())
         with self._write() as db:
@@ -230,28 +252,28 @@ class History(HistoryFile):
         answer, who, score, comment, corrected_sql, created = row
         return Feedback(answer, who, score, comment, corrected_sql, datetime.fromisoformat(created))
 
-    def _messages(self, user: str | None, where: str, values: tuple[object, ...] = (), *, order: str = _ORDER, more: tuple[object, ...] = ()) -> list[Message]:
-        """The messages of that user (None: of all) that a condition holds for; its values are numbered from ?2 on."""
-        sql = f"SELECT {_MESSAGE} FROM messages AS m WHERE (?1 IS NULL OR m.user = ?1) AND {where} ORDER BY {order}"
+    def _messages(self, user: str, where: str, values: tuple[object, ...] = (), *, order: str = _ORDER, more: tuple[object, ...] = ()) -> list[Message]:
+        """The messages of that user that a condition holds for; its values are numbered from ?2 on."""
+        sql = f"SELECT {_MESSAGE} FROM messages AS m WHERE m.user = ?1 AND {where} ORDER BY {order}"
         with self._read() as db:
             return [_message(row) for row in db.execute(sql, (user, *values, *more))]
 
 
-def _made(db: sqlite3.Connection, conversation: str, user: str, title: str) -> Conversation:
+def _made(db: Speaks, conversation: str, user: str, title: str) -> Conversation:
     now = _now()
-    made = "INSERT OR IGNORE INTO conversations (user, id, title, created, updated) VALUES (?, ?, ?, ?, ?)"
+    made = "INSERT INTO conversations (user, id, title, created, updated) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
     db.execute(made, (user, conversation, _line(title), now, now))
     return _owned(db, conversation, user)
 
 
-def _owned(db: sqlite3.Connection, conversation: str, user: str) -> Conversation:
+def _owned(db: Speaks, conversation: str, user: str) -> Conversation:
     row = db.execute(f"SELECT {_CONVERSATION} FROM conversations AS c WHERE c.id = ? AND c.user = ?", (conversation, user)).fetchone()
     if row is None:
         raise NotFound(f"There is no conversation {conversation!r}. Look at the list of conversations for their ids.")
     return _conversation(row)
 
 
-def _touch(db: sqlite3.Connection, conversation: str, user: str, now: str) -> None:
+def _touch(db: Speaks, conversation: str, user: str, now: str) -> None:
     db.execute("UPDATE conversations SET updated = ? WHERE user = ? AND id = ?", (now, user, conversation))
 
 

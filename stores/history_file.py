@@ -1,4 +1,4 @@
-"""The history's file: opened, brought forward, read and written so that it survives a kill."""
+"""Where the history's tables lie: in a file that is opened, brought forward, read and written so that it survives a kill; or on a server."""
 
 from __future__ import annotations
 
@@ -7,11 +7,45 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from stores.errors import StoreUnavailable, sqlite_advice
 from stores.migrations import migrate
 
+if TYPE_CHECKING:
+    from stores.server import Server
+
 BUSY_SECONDS = 10.0
+
+
+class Rows(Protocol):
+    """What a statement gave."""
+
+    @property
+    def rowcount(self) -> int: ...
+    def fetchone(self) -> Any: ...
+    def fetchall(self) -> list[Any]: ...
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Speaks(Protocol):
+    """A connection that takes SQLite's SQL, with `?` or `?2` for a value: to a file, or to a server (`stores/server.py`)."""
+
+    def execute(self, sql: str, values: tuple[Any, ...] = ..., /) -> Rows: ...
+
+
+class HistoryServer:
+    """The tables on a server in the file's place; the server belongs to whoever opened it."""
+
+    def __init__(self, server: Server) -> None:
+        self.path = None
+        self.reading, self.writing = server.reading, server.writing
+
+    def close(self) -> None:
+        """Nothing of its own is open."""
+
+    def clear_log(self) -> None:
+        """What was deleted is no row any more; its bytes go when the server's own VACUUM comes by."""
 
 
 class HistoryFile:
@@ -37,9 +71,9 @@ class HistoryFile:
         with self._lock:
             self._connection.close()
 
-    def _clear_log(self) -> None:
+    def clear_log(self) -> None:
         """Empty the write-ahead log, which still holds the pages as they were."""
-        with self._read() as db:
+        with self.reading() as db:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     def _prepare(self) -> None:
@@ -48,19 +82,20 @@ class HistoryFile:
         # Sorting must not spill a conversation into a temporary file.
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON", "temp_store = MEMORY"):
             db.execute(f"PRAGMA {pragma}").fetchone()
-        with self._write():
+        with self.writing():
             migrate(db, self._name)
         db.execute("PRAGMA foreign_keys = ON")  # a migration takes tables apart that refer to each other
 
     @contextmanager
-    def _read(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for this thread alone."""
         with self._lock, self._errors():
             yield self._connection
 
     @contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
+    def writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction: on the disk when the block is left, or not at all."""
-        with self._read() as db:
+        with self.reading() as db:
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db

@@ -6,11 +6,15 @@ leaves the path and stays in the file.
 
 from __future__ import annotations
 
-import sqlite3
+import json
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from stores.errors import NotFound
+
+if TYPE_CHECKING:
+    from stores.history_file import Speaks
 
 VERSIONS = (
     "CASE m.role WHEN 'user' THEN (SELECT group_concat(v.id, ' ') FROM (SELECT id FROM messages AS s WHERE s.user = m.user"
@@ -25,7 +29,7 @@ PATH = (
 """The questions of a user's (?1) conversation (?2) from the last one back; needs WITH RECURSIVE."""
 
 ON_PATH = f"m.id IN (WITH RECURSIVE {PATH}, l AS (SELECT id FROM path ORDER BY back LIMIT ?3) SELECT id FROM l UNION ALL SELECT a.id FROM l JOIN messages AS a ON a.question = l.id)"
-"""Whether a message is in the last ?3 turns of the path (-1: in any)."""
+"""Whether a message is in the last ?3 turns of the path (more than there are: in any)."""
 
 RECENT = (
     f"m.id IN (WITH RECURSIVE {PATH}, answered AS (SELECT a.id, a.question, back FROM path JOIN messages AS a ON a.question = path.id),"
@@ -45,7 +49,7 @@ class Asked:
     answered: bool
 
 
-def asked(db: sqlite3.Connection, message: str, conversation: str, user: str) -> Asked:
+def asked(db: Speaks, message: str, conversation: str, user: str) -> Asked:
     """The question that a message of the conversation is, or answers. Raises `NotFound`."""
     row = db.execute(
         "SELECT q.id, q.parent, q.text, EXISTS (SELECT 1 FROM messages AS a WHERE a.question = q.id) FROM messages AS m"
@@ -57,7 +61,7 @@ def asked(db: sqlite3.Connection, message: str, conversation: str, user: str) ->
     return Asked(row[0], row[1], row[2], bool(row[3]))
 
 
-def newest_end(db: sqlite3.Connection, question: str, conversation: str, user: str) -> str:
+def newest_end(db: Speaks, question: str, conversation: str, user: str) -> str:
     """The last question of the newest of the versions that go on from a question."""
     following = "SELECT id FROM messages WHERE user = ? AND conversation = ? AND parent = ? ORDER BY number DESC LIMIT 1"
     while found := db.execute(following, (user, conversation, question)).fetchone():
@@ -65,7 +69,7 @@ def newest_end(db: sqlite3.Connection, question: str, conversation: str, user: s
     return question
 
 
-def copy(db: sqlite3.Connection, last: str, conversation: str, user: str, *, to: str) -> None:
+def copy(db: Speaks, last: str, conversation: str, user: str, *, to: str) -> None:
     """Copy what was said up to a question and its answer into another conversation of the user, under new ids."""
     path: list[str] = []
     at: str | None = last
@@ -79,15 +83,34 @@ def copy(db: sqlite3.Connection, last: str, conversation: str, user: str, *, to:
             "INSERT INTO messages (id, user, conversation, role, text, created, parent) SELECT ?, user, ?, role, text, created, ? FROM messages WHERE id = ?",
             (new, to, before, question),
         )
-        db.execute(
-            "INSERT INTO messages (id, user, conversation, role, text, created, answer, question) SELECT ?1, user, ?2, role, text, created,"
-            " CASE WHEN json_valid(answer) THEN json_set(answer, '$.id', ?1, '$.conversation', ?2) ELSE answer END, ?3 FROM messages WHERE question = ?4",
-            (answer, to, new, question),
-        )
+        for text, created, said in db.execute("SELECT text, created, answer FROM messages WHERE question = ?", (question,)).fetchall():
+            db.execute(
+                "INSERT INTO messages (id, user, conversation, role, text, created, answer, question) VALUES (?, ?, ?, 'assistant', ?, ?, ?, ?)",
+                (answer, user, to, text, created, _changed(said, id=answer, conversation=to), new),
+            )
         before = new
     move_head(db, before, to, user)
 
 
-def move_head(db: sqlite3.Connection, question: str | None, conversation: str, user: str) -> None:
+def move_head(db: Speaks, question: str | None, conversation: str, user: str) -> None:
     """Let a conversation end with a question."""
     db.execute("UPDATE conversations SET head = ? WHERE user = ? AND id = ?", (question, user, conversation))
+
+
+def without_memory(answer: str, memory: str) -> str | None:
+    """An answer as JSON, with a memory taken out of those it used."""
+    return _changed(answer, memories=[used for used in _held(answer).get("memories") or () if used.get("id") != memory])
+
+
+def _changed(answer: str | None, **fields: Any) -> str | None:
+    """An answer as JSON with other values for some fields; an older program's own words stay as they are."""
+    held = _held(answer)
+    return json.dumps({**held, **fields}, ensure_ascii=False) if held else answer
+
+
+def _held(answer: str | None) -> dict[str, Any]:
+    try:
+        held = json.loads(answer or "")
+    except ValueError:
+        return {}
+    return held if isinstance(held, dict) else {}

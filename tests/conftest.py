@@ -12,7 +12,7 @@ import pytest
 
 from tests.chroma import chroma, chroma_server  # noqa: F401  (fixtures)
 from tests.network_guard import Guard
-from tests.postgres import server  # noqa: F401  (a fixture)
+from tests.postgres import cluster, server, state_url  # noqa: F401  (fixtures)
 
 if TYPE_CHECKING:
     from assistant.models.embeddings import OnnxEmbedder

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -24,39 +26,68 @@ def _binaries() -> Path | None:
     return max((f for f in found if (f / "postgres").exists()), default=None, key=str)
 
 
+class Cluster:
+    """A server of our own, which can be stopped, killed and started again."""
+
+    def __init__(self) -> None:
+        binaries = _binaries()
+        if binaries is None:
+            pytest.skip("no PostgreSQL server is installed (initdb and postgres are not on the path)")
+        if os.name == "nt":
+            pytest.skip("these tests start a server as it is started on Unix")
+        user = next((n for n in ("postgres", "nobody") if _known(n)), None) if os.geteuid() == 0 else None
+        if os.geteuid() == 0 and user is None:
+            pytest.skip("PostgreSQL does not run as root, and there is no other user")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"postgresql://tester@127.0.0.1:{self.port}"
+        self._folder = folder = Path(tempfile.mkdtemp(prefix="pg"))  # short, for the socket; and readable for the other user
+        if user:
+            shutil.chown(folder, user)
+        self._common = {"user": user, "cwd": folder, "stdout": subprocess.DEVNULL, "env": {"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}}
+        data = folder / "data"
+        initdb = [binaries / "initdb", "-D", data, "-U", "tester", "-A", "trust", "-E", "UTF8", "-N"]
+        made = subprocess.run(initdb, check=False, stderr=subprocess.PIPE, **self._common)  # type: ignore[call-overload]
+        if made.returncode:
+            shutil.rmtree(folder, ignore_errors=True)
+            pytest.skip(f"initdb failed: {made.stderr.decode()[-300:]}")
+        self._command = [binaries / "postgres", "-D", data, "-p", str(self.port), "-k", folder, "-h", "127.0.0.1", "-F"]
+        self.start()
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(self._command, stderr=subprocess.DEVNULL, **self._common)  # type: ignore[call-overload]
+        _wait(f"{self.url}/postgres")
+
+    def stop(self, how: int = signal.SIGINT) -> None:
+        """SIGINT hangs up on everybody; SIGQUIT is a crash."""
+        self._process.send_signal(how)
+        self._process.wait(20)
+
+    def remove(self) -> None:
+        if self._process.poll() is None:
+            self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     """The URL of a server of our own, without the database's name."""
-    binaries = _binaries()
-    if binaries is None:
-        pytest.skip("no PostgreSQL server is installed (initdb and postgres are not on the path)")
-    if os.name == "nt":
-        pytest.skip("these tests start a server as it is started on Unix")
-    user = next((n for n in ("postgres", "nobody") if _known(n)), None) if os.geteuid() == 0 else None
-    if os.geteuid() == 0 and user is None:
-        pytest.skip("PostgreSQL does not run as root, and there is no other user")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    folder = Path(tempfile.mkdtemp(prefix="pg"))  # short, for the socket; and readable for the other user
-    if user:
-        shutil.chown(folder, user)
-    data = folder / "data"
-    common = {"user": user, "cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "env": {"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}}
-    made = subprocess.run([binaries / "initdb", "-D", data, "-U", "tester", "-A", "trust", "-E", "UTF8", "-N"], check=False, **common)  # type: ignore[call-overload]
-    if made.returncode:
-        shutil.rmtree(folder, ignore_errors=True)
-        pytest.skip(f"initdb failed: {made.stderr.decode()[-300:]}")
-    common["stderr"] = subprocess.DEVNULL
-    process = subprocess.Popen([binaries / "postgres", "-D", data, "-p", str(port), "-k", folder, "-h", "127.0.0.1", "-F"], **common)  # type: ignore[call-overload]
-    address = f"tester@127.0.0.1:{port}"
+    made = Cluster()
     try:
-        _wait(f"postgresql://{address}/postgres")
-        yield f"postgresql://{address}"
+        yield made.url
     finally:
-        process.send_signal(2)
-        process.wait(20)
-        shutil.rmtree(folder, ignore_errors=True)
+        made.remove()
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """A server for one test, to be killed."""
+    made = Cluster()
+    try:
+        yield made
+    finally:
+        made.remove()
 
 
 def _known(name: str) -> bool:
@@ -78,6 +109,18 @@ def _wait(url: str) -> None:
         else:
             return
     pytest.skip("the PostgreSQL server did not start within 30 seconds")
+
+
+@pytest.fixture
+def state_url(server: str) -> Iterator[str]:
+    """The URL of an empty database for one test."""
+    name = f"state_{next(_numbers)}"
+    admin(server, "postgres", f"CREATE DATABASE {name}")
+    yield f"{server}/{name}"
+    admin(server, "postgres", f"DROP DATABASE {name} WITH (FORCE)")
+
+
+_numbers = itertools.count()
 
 
 def admin(server: str, database: str, sql: str) -> list[tuple[object, ...]]:

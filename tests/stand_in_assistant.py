@@ -44,6 +44,7 @@ from assistant import (
     Usage,
     answer_to_json,
 )
+from assistant.accounts import FILE, Accounts
 
 NOW = datetime(2025, 3, 4, 9, 30, tzinfo=UTC)
 ATTACK = '<img src=x onerror="window.__x=1"><script>window.__x=1</script>${window.__x=1}{{value}}'
@@ -86,6 +87,7 @@ class StandIn:
         self.memories = StandInMemories()
         self.data = StandInData()
         self.setup = StandInSetup()
+        self.accounts = Accounts(self.settings.home.expanduser() / FILE)
         self._ids = count(1)
 
     def users(self) -> list[tuple[str, str]]:

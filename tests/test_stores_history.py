@@ -22,10 +22,22 @@ from stores.values import Feedback
 
 
 @pytest.fixture
-def history(tmp_path: Path) -> Iterator[History]:
+def file(tmp_path: Path) -> Iterator[History]:
     opened = History(tmp_path / "history.sqlite")
     yield opened
     opened.close()
+
+
+@pytest.fixture(params=["file", "server"])
+def history(request: pytest.FixtureRequest) -> Iterator[History]:
+    """What holds of a history in a file holds of one on a server."""
+    if request.param == "file":
+        yield request.getfixturevalue("file")
+        return
+    from stores.server import Server
+
+    with closing(Server(request.getfixturevalue("state_url"))) as server:
+        yield History(server)
 
 
 def turn(history: History, conversation: str, question: str, answer: str, *, user: str = "ada") -> str:
@@ -246,7 +258,7 @@ history.ensure("c", user="ada", title="t")
 for n in range(100000):
     asked = history.begin("c", user="ada", question=f"q{n}")
     print("q", n, flush=True)
-    history.finish(asked, user="ada", answer_id=f"a{n}", text=f"a{n}", answer_json=None)
+    history.finish(asked, user="ada", answer_id=f"a{n}", text=f"a{n}", answer_json='{}')
     print("a", n, flush=True)
 """
 
@@ -269,20 +281,20 @@ def test_what_was_said_to_be_saved_survives_a_kill(tmp_path: Path) -> None:
     history.close()
 
 
-def test_threads_and_a_second_process_write_at_once(history: History) -> None:
+def test_threads_and_a_second_process_write_at_once(file: History) -> None:
     def write(name: str) -> None:
         for n in range(10):
-            turn(history, f"{name}-{n}", "q", "a")
+            turn(file, f"{name}-{n}", "q", "a")
 
     threads = [threading.Thread(target=write, args=(f"t{n}",)) for n in range(4)]
-    other = History(history.path)  # another connection, as another process has
+    other = History(file.path)  # another connection, as another process has
     for thread in threads:
         thread.start()
     for n in range(10):
         turn(other, f"other-{n}", "q", "a")
     for thread in threads:
         thread.join()
-    assert len(history.all(user="ada")) == 50
+    assert len(file.all(user="ada")) == 50
     other.close()
 
 
@@ -310,24 +322,24 @@ def _read_all(path: Path) -> None:
         history.messages("c", user="ada")
 
 
-def test_a_full_disk_says_so_and_loses_nothing(history: History) -> None:
-    turn(history, "c", "q", "a")
-    pages = history._connection.execute("PRAGMA page_count").fetchone()[0]
-    history._connection.execute(f"PRAGMA max_page_count = {pages}")
+def test_a_full_disk_says_so_and_loses_nothing(file: History) -> None:
+    turn(file, "c", "q", "a")
+    pages = file._tables._connection.execute("PRAGMA page_count").fetchone()[0]
+    file._tables._connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(StoreUnavailable, match="disk is full"):
-        history.begin("c", user="ada", question="x" * 1_000_000)
-    history._connection.execute("PRAGMA max_page_count = 1000000")
-    assert [m.text for m in history.messages("c", user="ada")] == ["q", "a"]
-    turn(history, "c", "again", "works")
+        file.begin("c", user="ada", question="x" * 1_000_000)
+    file._tables._connection.execute("PRAGMA max_page_count = 1000000")
+    assert [m.text for m in file.messages("c", user="ada")] == ["q", "a"]
+    turn(file, "c", "again", "works")
 
 
-def test_a_folder_that_is_a_file_and_a_closed_history(tmp_path: Path, history: History) -> None:
+def test_a_folder_that_is_a_file_and_a_closed_history(tmp_path: Path, file: History) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreUnavailable, match="cannot be opened"):
         History(tmp_path / "file" / "h.sqlite")
-    history.close()
+    file.close()
     with pytest.raises(StoreUnavailable):
-        history.all(user="ada")
+        file.all(user="ada")
 
 
 def test_one_who_holds_the_file_is_named(tmp_path: Path) -> None:

@@ -197,3 +197,18 @@ def test_the_page_is_the_account_s_own(chromium: Any, running: Running) -> None:
         assert ("administrator" in page.text("#models")) is not admin
         page.click("#account a")
         page.wait("document.querySelector('input[name=name]')")
+
+
+def test_accounts_that_cannot_be_read_just_now_are_said_so(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = sign_in(running.url, "ada")[2].split(";")[0]
+
+    def gone(*_: object) -> None:
+        raise StoreUnavailable("The server does not answer.")
+
+    with monkeypatch.context() as down:
+        down.setattr(Accounts, "_found", gone)
+        down.setattr(Accounts, "check", gone)
+        for status, text, _ in (ask(running.url, "/", cookie=token), sign_in(running.url, "ada")):
+            assert status == 503
+            assert "The server does not answer." in text
+    assert ask(running.url, "/config", cookie=token)[0] == 200

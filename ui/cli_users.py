@@ -54,9 +54,9 @@ def remove(ctx: typer.Context, name: Name) -> None:
 
 
 def _accounts(ctx: typer.Context) -> Accounts:
-    from assistant.accounts import FILE, Accounts
+    from assistant.accounts import opened
 
-    return Accounts(session(ctx).settings().home.expanduser() / FILE)
+    return ctx.with_resource(opened(session(ctx).settings()))
 
 
 def _password() -> str:

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
-from assistant import AssistantError
+from assistant import AssistantError, StoreUnavailable
 from ui.guard import App, Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
@@ -79,13 +79,18 @@ class Login:
         request = Request(scope, receive)
         path = scope["path"].rstrip("/")
         answer: Response
+        try:
+            account = None if path in ("/login", "/logout") else await self._account(request)
+        except AssistantError as error:  # the accounts cannot be read just now
+            await _form(str(error), 503)(scope, receive, send)
+            return
         if path == "/login":
             answer = await self._sign_in(request) if request.method == "POST" else _form()
         elif path == "/logout":
             self._sessions.pop(request.cookies.get(COOKIE, ""), None)
             answer = RedirectResponse("/login", 303)
             answer.delete_cookie(COOKIE)
-        elif (account := await self._account(request)) is None:
+        elif account is None:
             wants_page = "text/html" in request.headers.get("accept", "")
             answer = RedirectResponse("/login", 303) if wants_page else PlainTextResponse("Sign in first.", 401)
         else:
@@ -106,7 +111,7 @@ class Login:
         try:
             account = await asyncio.to_thread(self._accounts.check, name, password)
         except AssistantError as error:
-            return _form(str(error), 429)
+            return _form(str(error), 503 if isinstance(error, StoreUnavailable) else 429)
         if account is None:
             return _form("That name and password do not belong together.", 401)
         token, now = secrets.token_urlsafe(32), self._clock()

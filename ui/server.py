@@ -18,7 +18,6 @@ from fastapi import FastAPI
 from starlette.routing import BaseRoute, Mount
 
 from assistant import AssistantError
-from assistant.accounts import FILE, Accounts
 from ui.chat import Chat
 from ui.guard import Guard, is_loopback
 from ui.login import Login
@@ -26,6 +25,7 @@ from ui.page import assemble, look
 
 if TYPE_CHECKING:
     from assistant import Assistant
+    from assistant.accounts import Accounts
 
 
 class Server(uvicorn.Server):
@@ -84,7 +84,7 @@ def serve(
 
     Raises AssistantError when the address cannot be listened on.
     """
-    accounts: Accounts | None = Accounts(assistant.settings.home.expanduser() / FILE)
+    accounts: Accounts | None = assistant.accounts
     if accounts and not accounts.all():
         if not is_loopback(host):
             raise AssistantError(
