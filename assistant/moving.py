@@ -137,6 +137,8 @@ class Table:
                     db.execute(sql, row)
             done += len(batch)
             tell(done, total, self.name)
+        with server.reading() as db:
+            db.execute(f"ANALYZE {self.name}")  # so many rows at once, and the server would look at them in a minute only
 
     def _twice(self) -> str:
         """What the home changed since a move that was cut off goes over, too; what the server changed since stays."""

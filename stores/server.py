@@ -33,7 +33,14 @@ _CONNECTION = {
     "connect_timeout": CONNECT_SECONDS, "application_name": "assistant",
     "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000,
 }  # fmt: skip
-_SESSION = f"SET statement_timeout = '{STATEMENT_SECONDS}s'; SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '60s'"
+_SESSION = "; ".join(
+    f"SET {setting}"
+    for setting in (
+        f"statement_timeout = '{STATEMENT_SECONDS}s'", "lock_timeout = '10s'", "idle_in_transaction_session_timeout = '60s'",
+        # All goes by keys, few rows at a time: a planner that knows little of a table reads all of it for each step of a path.
+        "enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off", "jit = off",
+    )
+)  # fmt: skip
 
 # Strings are left alone; then a value's place, a column that PostgreSQL has a word of its own for, equality that also holds of NULL.
 _DIFFERENT = re.compile(r"""('(?:[^']|'')*')|\?(\d*)|(?<![.\w"])(user)\b(?!")|(\w+\.\w+) IS (\w+\.\w+)|\b(group_concat|instr)\b|(%)""")
@@ -119,7 +126,7 @@ def translated(sql: str) -> str:
             highest = max(highest, at := int(number or highest + 1))
             return f"%(p{at})s"
         if one:
-            return f"({one} = {two} OR {one} IS NULL AND {two} IS NULL)"
+            return f"COALESCE({one}, '') = COALESCE({two}, '')"  # as there is an index on
         return f'"{user}"' if user else "%%" if percent else _WORDS[word]
 
     return _DIFFERENT.sub(other, sql)
@@ -176,7 +183,7 @@ def _one(connection: psycopg.Connection[Any], sql: str) -> bool:
 def reached(url: str) -> tuple[str, str]:
     """(how to connect, a name without secrets) of a server that was reached once: a pool would not say why it cannot. Raises `StoreUnavailable`."""
     try:
-        given = dict(conninfo_to_dict(re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)))
+        given: dict[str, Any] = dict(conninfo_to_dict(re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)))
     except psycopg.ProgrammingError:  # it quotes the URL
         raise StoreUnavailable("state.url cannot be read. Write it like postgresql://user:password@host/name?sslmode=verify-full.") from None
     conninfo = make_conninfo("", **{**_CONNECTION, **given})

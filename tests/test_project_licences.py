@@ -21,7 +21,7 @@ ALLOWED = {
 
 # The LGPL lets a program of any licence use a library that its user can replace, which `pip install` of another one does.
 # The wheels of opencv-python-headless and shapely carry such libraries too (FFmpeg, GEOS), as files of their own.
-REPLACEABLE = {"psycopg": "LGPL-3.0-only", "psycopg-binary": "LGPL-3.0-only"}
+REPLACEABLE = {"psycopg": "LGPL-3.0-only", "psycopg-binary": "LGPL-3.0-only", "psycopg-pool": "LGPL-3.0-only"}
 
 # What stands in the metadata of those that name no SPDX expression.
 SPELLINGS = {

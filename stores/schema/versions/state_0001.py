@@ -21,6 +21,7 @@ CREATE TABLE messages (
 );
 CREATE INDEX messages_by_conversation ON messages ("user", conversation, number);
 CREATE INDEX messages_by_parent ON messages ("user", conversation, parent);
+CREATE INDEX messages_by_place ON messages ("user", conversation, COALESCE(parent, '')) WHERE role = 'user';
 CREATE INDEX messages_by_user ON messages ("user", number);
 CREATE TABLE feedback (
     answer {_TEXT} PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,
