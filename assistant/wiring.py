@@ -55,12 +55,15 @@ class Parts:
     private: Place
     database: Database | None
     user_column: str | None
+    index: ClientAPI | ChromaServer
 
     def close(self) -> None:
         """Close all but the models."""
         if self.database:
             self.database.close()
         self.documents.close()
+        if isinstance(self.index, ChromaServer):
+            self.index.close()
         self.kept.close()
         self.private.close()
         self.home.close()
@@ -71,7 +74,7 @@ def assemble(settings: Settings, home: Home, models: Models) -> Parts:
     embed, model = LazyEmbed(models), models.embedding_model()
     kept = _kept(settings, home)
     server = kept.server if settings.index.url else None
-    client = open_index(settings.index, home.index)
+    client = index_server(settings.index) if settings.index.url else open_client(home.index)
     limits = settings.documents
     url, user_column = workspace_database(settings, home.path)
 
@@ -85,7 +88,7 @@ def assemble(settings: Settings, home: Home, models: Models) -> Parts:
         documents=Documents(
             home.index,
             # A registry and its vectors go together: on servers, or in the home.
-            client if server else open_client(home.index),
+            open_client(home.index) if settings.index.url and not server else client,
             embed,
             server=server,
             model=model,
@@ -104,15 +107,14 @@ def assemble(settings: Settings, home: Home, models: Models) -> Parts:
         private=in_memory(),
         database=open_database(settings, url) if url else None,
         user_column=user_column,
+        index=client,
     )
 
 
-def open_index(settings: IndexSettings, folder: Path) -> ClientAPI | ChromaServer:
-    """Chroma: the server that the settings name, else the folder. A server is reached when it is first needed."""
-    if not settings.url:
-        return open_client(folder)
+def index_server(settings: IndexSettings) -> ChromaServer:
+    """Chroma's server, as the settings name it; it is reached when it is first needed."""
     headers = {"Authorization": f"Bearer {settings.token}"} if settings.token else {}
-    return ChromaServer(settings.url, headers=headers, timeout=settings.timeout, certificates=settings.certificates)
+    return ChromaServer(settings.url or "", headers=headers, timeout=settings.timeout, certificates=settings.certificates)
 
 
 def _kept(settings: Settings, home: Home) -> Place:

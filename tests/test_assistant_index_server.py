@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from assistant import Assistant, IndexUnreachable, Settings
+from assistant.doctor import checks
 from tests.chroma import RunningChroma
 from tests.scripted_models import RuleModels
 from tests.test_assistant_kept import home
@@ -48,6 +50,31 @@ def test_replicas_share_documents_memories_and_examples(two: tuple[Assistant, As
     assert one.memories.all(user="7") == one.examples.all(user="7") == []
     for name in ("one", "other"):
         assert not list((home.parent / name / "index").glob("*")), "nothing of the index lies in a replica's home"
+
+
+def test_the_doctor_says_whether_the_index_answers(home: Path, chroma: RunningChroma) -> None:
+    def said(url: str) -> tuple[bool, str]:
+        found = next(check for check in checks(Settings(home=home, sample=False, index={"url": url, "timeout": 2})) if check.name == "index server")
+        return found.ok, found.detail
+
+    assert said(chroma.url)[0]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        ok, detail = said(f"http://127.0.0.1:{free.getsockname()[1]}")
+    assert not ok
+    assert "cannot be reached" in detail
+    assert not [check for check in checks(Settings(home=home, sample=False)) if check.name == "index server"]
+
+
+def test_with_the_index_on_a_server_and_the_state_in_the_home_passages_stay_in_the_home(home: Path, chroma: RunningChroma) -> None:
+    settings = Settings(home=home, sample=False, index={"url": chroma.url})
+    with Assistant(settings, models=RuleModels()) as one:  # type: ignore[arg-type]
+        plan(one, home)
+        one.memories.add("I live in Linz.", user="7")
+        assert one.documents.search("travel to Graz")[0].document == "plan.md"
+        names = one._parts.index.call(lambda client: [found.name for found in client.list_collections()])  # type: ignore[union-attr]
+        assert names == ["memories"]
+        assert (home / "index" / "documents.sqlite").exists()
 
 
 def test_while_the_index_is_away_what_needs_none_is_answered(two: tuple[Assistant, Assistant], home: Path, chroma: RunningChroma) -> None:

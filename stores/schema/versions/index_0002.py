@@ -30,7 +30,7 @@ CREATE INDEX by_digest ON chunks (digest);
 CREATE TABLE condensed (
     document {_TEXT} NOT NULL REFERENCES documents ON DELETE CASCADE, key {_TEXT} NOT NULL, text TEXT NOT NULL, PRIMARY KEY (document, key)
 );
-CREATE TABLE model (name TEXT NOT NULL);
+CREATE TABLE model (name TEXT PRIMARY KEY);
 CREATE TABLE renewed (id {_TEXT} PRIMARY KEY REFERENCES chunks ON DELETE CASCADE, vector BYTEA NOT NULL);
 CREATE TABLE changes (number BIGINT NOT NULL);
 INSERT INTO changes VALUES (0);
