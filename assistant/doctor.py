@@ -242,8 +242,7 @@ def _state(settings: Settings) -> Iterator[Check]:
 def _index(settings: Settings) -> Iterator[Check]:
     """The server that keeps passages, memories and examples, where there is one."""
     if settings.index.url:
-        from assistant.wiring import index_server
-
+        from assistant.wiring import index_server  # heavy
         try:
             with closing(index_server(settings.index)) as server:
                 yield Check("index server", True, f"{server.name} answers, version {server.call(lambda client: client.get_version())}")
