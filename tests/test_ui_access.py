@@ -150,8 +150,9 @@ class Keyboard:
     def press(self, *keys: str) -> None:
         self.page.chrome.switch_to.active_element.send_keys(*keys)
 
-    def walk(self, selector: str, *, back: bool = False, most: int = 60) -> None:
-        """Tab until something that fits has the focus."""
+    def walk(self, selector: str, *, back: bool = False) -> None:
+        """Tab until something that fits has the focus; each conversation of the list before is four stops."""
+        most = self.page.js("document.querySelectorAll('a[href], button, input, textarea, select, summary, [tabindex]').length")
         for _ in range(most):
             self.press((Keys.SHIFT if back else "") + Keys.TAB)
             self.page.wait(FOCUS_SEEN, 2.0)
