@@ -63,15 +63,13 @@ class Documents:
     ) -> None:
         """`server` holds the registry, instead of the folder, where several replicas share it. `model` names what `embed` computes with;
         `earlier` gives what the vectors at hand were computed with, where it is another."""
-        self._embed = embed
-        self._model = model
+        self._embed, self._model, self._earlier = embed, model, earlier
         self._rerank = rerank
         self._limits = Limits(max_megabytes, max_pages, chunk_tokens, 256, max_seconds, max_memory_megabytes, ocr)
         self._candidates = candidates
         self._longest_query = longest_query
         self._writing, self._renewing, self._swapping = threading.Lock(), threading.Lock(), threading.Lock()
         self._closing = threading.Event()
-        self._earlier = earlier
         self._registry = Registry(server or directory / "documents.sqlite")
         try:
             self._postings = Postings(self._registry)
@@ -133,7 +131,7 @@ class Documents:
     ) -> Ingestion:
         self._recover()  # what an error interrupted, here or on a replica that is gone
         stop = self._stop(cancelled)
-        if self._live.embed is None:  # nothing can be added to vectors whose model is gone
+        if self._current().embed is None:  # nothing can be added to vectors whose model is gone
             self._change_model(progress, stop)
         embed = self._live.embed or self._embed
         return Ingestion(self._registry, self._live.collection, embed, self._limits, progress, stop, retry_refused)
@@ -158,6 +156,7 @@ class Documents:
         own = [document for document in self.all(user=user) if document.user == user]
         ids = [document.id for document in own]
         with self._alone():
+            self._recover()  # what could not be cleared when Chroma's server was away
             self._registry.publish([], replaced=ids)
             discard(self._registry, self._live.collection, ids)
             self._registry.forget(user)

@@ -134,23 +134,21 @@ class Postings:
         self._at = at
 
     def _take(self, documents: Sequence[str], owners: dict[str, str]) -> None:
-        packed = []
-        ids, codes, lengths = list(self._ids), [], []  # a search under way goes on with the lists that it has
+        ids, codes, blobs = list(self._ids), [], []  # a search under way goes on with the lists that it has
         for document, chunks in self._registry.words(documents):
             self._rows[document] = (len(ids), len(ids) + len(chunks))
-            code = self._codes.setdefault(owners[document], len(self._codes))
-            for key, blob in chunks:
-                words = np.frombuffer(blob, np.uint64)
-                packed.append(words | np.uint64(len(ids) << 8))
-                lengths.append(float((words & np.uint64(255)).sum()))
-                codes.append(code)
-                ids.append(key)
-        if not packed:
+            codes += [self._codes.setdefault(owners[document], len(self._codes))] * len(chunks)
+            ids += [key for key, _ in chunks]
+            blobs += [words for _, words in chunks]
+        if not blobs:
             return
+        words = np.frombuffer(b"".join(blobs), np.uint64)
+        rows = np.repeat(np.arange(len(blobs)), [len(blob) // 8 for blob in blobs])
+        lengths = np.bincount(rows, (words & np.uint64(255)).astype(np.float32), len(blobs)).astype(np.float32)
+        late = np.concatenate((self._late.packed(), words | (rows + len(self._ids) << 8).astype(np.uint64)))
         self._ids = ids
         self._owners = np.concatenate((self._owners, np.array(codes, np.int32)))
-        self._lengths = np.concatenate((self._lengths, np.array(lengths, np.float32)))
-        late = np.concatenate((self._late.packed(), *packed))
-        if len(packed) > _FEW or len(late) > len(self._all.held) // 8:
+        self._lengths = np.concatenate((self._lengths, lengths))
+        if len(blobs) > _FEW or len(late) > len(self._all.held) // 8:
             self._all, late = _Lists.of(np.concatenate((self._all.packed(), late))), late[:0]
         self._late = _Lists.of(late)
