@@ -9,12 +9,27 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from stores.chroma_server import ChromaServer
+from stores.errors import IndexUnreachable
+
+T = TypeVar("T")
+
+
+def once_back(work: Callable[[], T], seconds: float = 10.0) -> T:
+    """What `work` gives once the index is reached again, which must be within so many seconds."""
+    began = time.monotonic()
+    while True:
+        try:
+            return work()
+        except IndexUnreachable:
+            assert time.monotonic() - began < seconds
+            time.sleep(0.1)
 
 
 class RunningChroma:

@@ -11,7 +11,7 @@ import pytest
 
 from assistant import Assistant, IndexUnreachable, Settings
 from assistant.doctor import checks
-from tests.chroma import RunningChroma
+from tests.chroma import RunningChroma, once_back
 from tests.scripted_models import RuleModels
 from tests.test_assistant_kept import home
 
@@ -92,15 +92,8 @@ def test_while_the_index_is_away_what_needs_none_is_answered(two: tuple[Assistan
     assert one.documents.search("travel to Graz")[0].document == "plan.md"
     assert time.monotonic() - began < 60
     chroma.start()
-    back = time.monotonic()
-    while True:
-        try:
-            one.ask("Remember that I like red.", user="7", conversation="c")
-            break
-        except IndexUnreachable:
-            assert time.monotonic() - back < 10
-            time.sleep(0.2)
-    assert {m.text for m in other.memories.all(user="7")} == {"I live in Linz.", "I like red."}
+    once_back(lambda: one.ask("Remember that I like red.", user="7", conversation="c"))
+    assert {m.text for m in once_back(lambda: other.memories.all(user="7"))} == {"I live in Linz.", "I like red."}
 
 
 def test_what_was_said_in_passing_while_the_index_was_away_is_kept_when_it_is_back(two: tuple[Assistant, Assistant], chroma: RunningChroma) -> None:

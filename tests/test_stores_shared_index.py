@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from stores.documents import Documents
 from stores.errors import IndexUnreachable, StoreUnavailable
 from stores.server import Server
 from tests import hashed, prose
-from tests.chroma import RunningChroma
+from tests.chroma import RunningChroma, once_back
 from tests.postgres import admin
 from tests.test_stores_documents import MODES
 from tests.test_stores_renewal import Counting
@@ -159,15 +158,8 @@ def test_while_chroma_is_down_words_are_found_and_the_rest_is_said(chroma: Runni
     late = replica()  # one may even begin
     assert late.documents.search("When does the shop open?", k=1)[0].document == "hours.txt"
     chroma.start()
-    back = time.monotonic()
-    while True:
-        try:
-            assert one.documents.sync().new == ("new.txt",)
-            break
-        except IndexUnreachable:
-            assert time.monotonic() - back < 10
-            time.sleep(0.1)
-    assert late.documents.search("deposit for helmets", k=1, mode="dense")[0].document == "new.txt"
+    assert once_back(one.documents.sync).new == ("new.txt",)
+    assert once_back(lambda: late.documents.search("deposit for helmets", k=1, mode="dense"))[0].document == "new.txt"
     one.check_whole()
 
 
