@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         Table,
         TableInfo,
     )
+    from stores.within import Within
 
 _HOME = {
     "assistant.activity": ("TurnRecord",),
@@ -98,6 +99,7 @@ _HOME = {
         "Table",
         "TableInfo",
     ),
+    "stores.within": ("Within",),
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
 
@@ -105,7 +107,7 @@ __all__ = [  # noqa: RUF022 - in the order in which a reader meets them
     "Assistant", "Settings", "State", "Stream",
     "Answer", "Attempt", "Citation", "Route", "Table", "Usage", "answer_from_json", "answer_to_json",
     "Event", "StepStarted", "StepFinished", "Token", "Done",
-    "Conversation", "Document", "Example", "IngestProgress", "IngestReport", "Memory", "Message", "Passage", "Refusal", "TurnRecord",
+    "Conversation", "Document", "Example", "IngestProgress", "IngestReport", "Memory", "Message", "Passage", "Refusal", "TurnRecord", "Within",
     "ColumnInfo", "ModelOffer", "Schema", "TableInfo",
     "AssistantError", "DatabaseUnavailable", "DocumentUnreadable", "IndexUnreachable", "ModelBusy", "ModelFileCorrupt", "ModelUnavailable", "NotFound",
     "QueryFailed", "QueryRejected", "QueryTimeout", "QuestionTooLong", "SettingsError", "StoreUnavailable", "TurnCancelled",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +14,8 @@ from typing import TYPE_CHECKING
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
-from stores.errors import AssistantError, NotFound, StoreUnavailable, sqlite_advice
+from stores import tables
+from stores.errors import AssistantError, NotFound
 
 if TYPE_CHECKING:
     from assistant.settings import Settings
@@ -53,7 +53,7 @@ class Accounts:
     """The accounts in one file, or on a server. Safe for several processes. Raises `StoreUnavailable` where they cannot be read or written."""
 
     def __init__(self, place: Path | Server, *, hasher: PasswordHasher | None = None) -> None:
-        self._place = place
+        self.place = place
         self._hasher = hasher or PasswordHasher()
         self._wrong: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=TRIES))
 
@@ -62,7 +62,7 @@ class Accounts:
         return self._found("name IS NOT NULL")
 
     def _found(self, condition: str, *values: str) -> list[Account]:
-        if isinstance(self._place, Path) and not self._place.exists():
+        if isinstance(self.place, Path) and not self.place.exists():
             return []
         with self._open() as db:
             rows = db.execute(f"SELECT name, user, admin FROM accounts WHERE {condition} ORDER BY name", values)
@@ -128,32 +128,17 @@ class Accounts:
             raise AssistantError(f"A password has between {SHORTEST} and {LONGEST} characters.")
         return self._hasher.hash(password)
 
-    @contextmanager
-    def _open(self) -> Iterator[Speaks]:
-        if not isinstance(self._place, Path):
-            with self._place.writing() as tables:
-                yield tables
-            return
-        try:
-            self._place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._place.touch(mode=0o600)
-            with closing(sqlite3.connect(self._place, timeout=10)) as db, db:
-                db.execute("PRAGMA secure_delete = ON")
-                db.execute(TABLE)
-                yield db
-        except OSError as error:
-            raise StoreUnavailable(f"The accounts {self._place} cannot be opened: {error.strerror or error}.") from error
-        except sqlite3.Error as error:
-            raise StoreUnavailable(f"The accounts {self._place} cannot be used: {error}. {sqlite_advice(getattr(error, 'sqlite_errorname', '') or '')}") from error
+    def _open(self) -> AbstractContextManager[Speaks]:
+        return tables.opened(self.place, TABLE, what="accounts")
 
 
 @contextmanager
-def opened(settings: Settings) -> Iterator[Accounts]:
-    """The accounts of these settings, for a program without an `Assistant`."""
+def opened(settings: Settings) -> Iterator[Path | Server]:
+    """Where accounts and keys lie by these settings, for a program without an `Assistant`."""
     if not settings.state.url:
-        yield Accounts(settings.home.expanduser() / FILE)
+        yield settings.home.expanduser() / FILE
         return
     from stores.server import Server
 
     with closing(Server(settings.state.url, connections=2, seconds=settings.state.timeout)) as server:
-        yield Accounts(server)
+        yield server

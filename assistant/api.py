@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Literal, Self, Unpack
 
@@ -148,6 +148,11 @@ class Assistant:
     def query(self, sql: str, *, user: str = "local") -> Table:
         """The rows of the user's own SQL, with the model's guard, scopes and limits. Raises `QueryRejected`, `QueryTimeout`, `DatabaseUnavailable`."""
         return self._turns.database().run(sql, user=user)
+
+    def embed(self, texts: Sequence[str]) -> tuple[list[list[float]], int]:
+        """Texts as unit vectors of the embedding model, and their tokens, of which it reads 256 each. Raises `ModelUnavailable`."""
+        vectors: list[list[float]] = self._models.embed(list(texts)).tolist()
+        return vectors, sum(self._models.count_tokens(text) for text in texts)
 
     # What is kept
 

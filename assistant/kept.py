@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
 
+from assistant.naming import name_of
+from assistant.serialise import answer_to_json
+from graphs.values import Answer
 from stores.errors import AssistantError, NotFound
 from stores.values import Conversation, Message
 
@@ -46,6 +51,18 @@ class Conversations:
         place = self._turns.place(id, user)
         left = place.history.unfinished(id, user=user)
         return None if left and place.elsewhere(user, id) else left
+
+    def begin(self, id: str, turns: Iterable[tuple[str, str]], *, user: str = "local", private: bool = False) -> None:  # noqa: A002
+        """A new conversation that begins with what was said elsewhere: (question, answer) of each turn; nothing is remembered of it."""
+        history = self._turns.place_for(id, user, private).history
+        if history.holds(id, user=user):
+            raise AssistantError(f"There is a conversation {id!r} already. Begin one under another id.")
+        for question, text in turns:
+            history.ensure(id, user=user, title=name_of(question))
+            asked = history.begin(id, user=user, question=question)
+            if text:
+                answer = Answer(uuid4().hex, text, "chat", id)
+                history.finish(asked, user=user, answer_id=answer.id, text=text, answer_json=answer_to_json(answer))
 
     def branch(self, id: str, message_id: str, *, user: str = "local") -> Conversation:  # noqa: A002
         """A new conversation that begins with what was said up to a message, and the answer to it. Raises `NotFound`."""

@@ -22,6 +22,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from assistant.accounts import FILE, TABLE
 from assistant.checkpoints import ServerSaver
 from assistant.home import Home
+from assistant.keys import TABLE as KEYS_TABLE
 from assistant.places import on_server, serde
 from stores.errors import AssistantError, StoreUnavailable, sqlite_advice
 from stores.migrations import migrate
@@ -97,8 +98,9 @@ def _steps(home: Path, server: Server, index: ChromaServer | None, open_: ExitSt
         yield _checkpoints(waiting, ServerSaver(server.pool, serde=serde()))
     if (home / FILE).exists():
         accounts = open_.enter_context(closing(in_memory(home / FILE)))
-        accounts.execute(TABLE)
-        yield ACCOUNTS.step(accounts, server)
+        for table, step in ((TABLE, ACCOUNTS), (KEYS_TABLE, KEYS)):
+            accounts.execute(table)
+            yield step.step(accounts, server)
     if index:
         from assistant.moving_index import index_steps
 
@@ -179,6 +181,7 @@ CONVERSATIONS = Table("conversations", ("user", "id"), ("user", "id", "title", "
 MESSAGES = Table("messages", ("id",), ("id", "user", "conversation", "role", "text", "created", "answer", "question", "parent"), "number")
 FEEDBACK = Table("feedback", ("answer",), ("answer", "user", "score", "comment", "corrected_sql", "created"), "answer", newer="created")
 ACCOUNTS = Table("accounts", ("name",), ("name", "hash", "user", "admin"), "name")
+KEYS = Table("keys", ("id",), ("id", "hash", "name", "owner", "scopes", "created"), "id")
 
 
 def _checkpoints(home: SqliteSaver, server: ServerSaver) -> Step:

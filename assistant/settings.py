@@ -181,6 +181,7 @@ class PageSettings(Section):
 
     host: str = Field("127.0.0.1", description="The address the page listens on.")
     port: int = Field(7860, ge=0, le=65535, description="The port the page listens on.")
+    requests: int = Field(300, ge=1, description="Requests a minute that each key of another program may make.")
 
 
 class Settings(BaseSettings):

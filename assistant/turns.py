@@ -70,7 +70,7 @@ class Turns:
         with ExitStack() as during:
             during.enter_context(self.remembering.asking())
             during.enter_context(self._locks[thread(user, conversation)])
-            place = self._begin(conversation, user, private)
+            place = self.place_for(conversation, user, private)
             during.enter_context(place.turn(user, conversation, cancelled))
             history = place.history
             question_id = self._asked(place, conversation, user, question, instead_of)
@@ -95,7 +95,7 @@ class Turns:
         private = self._parts.private
         return private if private.history.holds(conversation, user=user) else self.kept
 
-    def _begin(self, conversation: str, user: str, private: bool) -> Place:
+    def place_for(self, conversation: str, user: str, private: bool) -> Place:
         """Where a turn is to be kept. A private conversation stays private, whatever the caller says later."""
         if private and self.kept.history.holds(conversation, user=user):
             raise AssistantError("This conversation is kept already. Begin a new one to talk in private.")

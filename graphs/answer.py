@@ -9,61 +9,63 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langgraph.runtime import Runtime
 
 from graphs import prompts
+from graphs.enough import enough
 from graphs.evidence import parts
-from graphs.grounding import Support, cite, sentences, stands_on_rows, support, words
-from graphs.recall import leans, previous_question
+from graphs.grounding import cite, sentences, stands_on_rows, support
+from graphs.hop import follow, leads
+from graphs.quoting import quoted, strays, told, without_preamble
+from graphs.recall import leans, previous_question, standalone
 from graphs.sql import says_nothing
 from graphs.state import State
 from graphs.turn import Turn
 from graphs.values import Citation
-from stores.orders import ASIDE, aside, wishes
+from stores.orders import ASIDE, aside
 from stores.values import Passage, Table, Value
 
-ENOUGH = 0.65
-"""Least probability that the passages hold the answer; below it the assistant says that it did not find it.
-
-Gathered on 67 SQuAD questions outside the sample (34 of 34 answerable kept, 15 of 33 others declined) and on 40 about the sample
-handbook (25 of 26, 9 of 14). On the SQuAD sample it then declined 0.30, not 0.45. 0.82 suits SQuAD better (32 kept, 19 declined) but loses
-questions of the thirty, which were looked at when this was chosen."""
-ENOUGH_POLAR = 0.4
-"""The same for what can itself be answered with no, which draws some of the probability to that word."""
 SPOKEN_ROWS = 3
 """Results of at most this many rows are put into words by the model; longer ones by a template."""
 LISTED_ROWS = 10
 """Rows that the template names; the table shows them all."""
 
-QUOTED_WORDS = 40
-"""The longest passage sentence that is quoted within the answer; the citation always has it."""
-TELLING = 3
-"""A quotation is worth its place when it brings at least so many content words that the answer lacks."""
-
-_POLAR = re.compile(
-    r"(is|are|was|were|do|does|did|has|have|had|can|could|may|must|shall|should|will|would|am)\b", re.IGNORECASE
-)
 _ASKS_FOR_ORDERS = re.compile(
     r"\b(assistants?|chatbots?|ai|language models?|injections?|hidden (text|instructions?|orders?)|(tells?|asks?|orders?|address(es)?|instructs?|wants?|expects?) you)\b",
     re.IGNORECASE,
 )
 """A question about what documents say to the assistant; asked of passages that say nothing to it, it is a question like any other."""
-_MARKS = re.compile(r"\s*\[\d{1,3}\]")
-_PREAMBLE = re.compile(
-    r"^(according to the (passages?|documents?),?\s+|the (passages?|documents?|rows) (only )?(states?|says?|mentions?)( that|:)?\s+)",
-    re.IGNORECASE,
-)
 
 
 def answer(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
     """Say what was found, or what was looked at when nothing was."""
     turn = runtime.context
     with turn.step("answer"):
-        table, passages = state["table"], state["passages"]
-        if state["route"] == "both" and table is not None and passages:
-            return _from_both(state, turn, table)
-        if state["route"] == "sql" and passages:
-            return _instead_of_rows(state, turn, table)
-        if state["route"] in ("sql", "both") and (table is not None or not passages):
-            return _from_rows(state, turn, table)
-        return _from_passages(state, turn)
+        if (said := _said(state, turn)) is not None:
+            return said
+        question, passages = standalone(state["question"], state["recent"]), state["passages"]
+        found = leads(question, passages, turn)
+        if not found:
+            turn.say(_not_found(passages))
+            return {"citations": [], "grounded": False}
+    with turn.step("documents") as detail:
+        further, told_of_it = follow(found, question, passages, turn)
+        detail.append(told_of_it)
+    with turn.step("answer"):
+        citations = _say_passages(state["question"], turn, further, _earlier(state)) if further else []
+        every = [*passages, *further[1:]]
+        if not citations:
+            turn.say(_not_found(every))
+    return {"passages": every, "citations": citations, "grounded": bool(citations)}
+
+
+def _said(state: State, turn: Turn) -> dict[str, object] | None:
+    """The answer; None, with nothing said, where it was to come from passages that do not hold it."""
+    table, passages = state["table"], state["passages"]
+    if state["route"] == "both" and table is not None and passages:
+        return _from_both(state, turn, table)
+    if state["route"] == "sql" and passages:
+        return _instead_of_rows(state, turn, table)
+    if state["route"] in ("sql", "both") and (table is not None or not passages):
+        return _from_rows(state, turn, table)
+    return _from_passages(state, turn)
 
 
 def _from_rows(state: State, turn: Turn, table: Table | None) -> dict[str, object]:
@@ -133,17 +135,18 @@ def _text(cell: Value) -> str:
     return "none" if cell is None else f'"{cell}"' if aside(str(cell)) == ASIDE else str(cell)
 
 
-def _from_passages(state: State, turn: Turn) -> dict[str, object]:
+def _from_passages(state: State, turn: Turn) -> dict[str, object] | None:
     passages = state["passages"]
     if not passages:
         turn.say("I found nothing about that in your documents.")
         return {"grounded": False}
+    citations = _say_passages(state["question"], turn, passages, _earlier(state))
+    return {"citations": citations, "grounded": True} if citations else None
+
+
+def _earlier(state: State) -> str | None:
     before = previous_question(state["recent"]) if leans(state["question"]) else None
-    earlier = f"The question before: {before}" if before else None
-    citations = _say_passages(state["question"], turn, passages, earlier)
-    if not citations:
-        turn.say(_not_found(passages))
-    return {"citations": citations, "grounded": bool(citations)}
+    return f"The question before: {before}" if before else None
 
 
 def _say_orders(turn: Turn, passages: Sequence[Passage]) -> list[Citation]:
@@ -153,7 +156,7 @@ def _say_orders(turn: Turn, passages: Sequence[Passage]) -> list[Citation]:
         for order in passage.orders:
             number = cite(citations, passage, order)
             gap = " " if turn.text else "Some text there addresses me. I quote it and do not follow it: "
-            turn.say(f'{gap}"{_quoted(order)}" [{number}]')
+            turn.say(f'{gap}"{quoted(order)}" [{number}]')
     return citations
 
 
@@ -166,8 +169,7 @@ def _say_passages(question: str, turn: Turn, passages: Sequence[Passage], earlie
         return []
     human = HumanMessage(prompts.documents_question(question=question, passages=passages, earlier=earlier))
     messages: list[BaseMessage] = [SystemMessage(prompts.DOCUMENTS_SYSTEM), human]
-    enough = ENOUGH_POLAR if _POLAR.match(question) else ENOUGH
-    if turn.speaker.choose(messages, ["yes", "no"])["yes"] < enough:
+    if not enough(messages, question, passages, turn):
         return []
     pieces = turn.speaker.stream([*messages, AIMessage("yes\n")], max_tokens=turn.bounds.max_tokens // 2)
     return _say_supported(turn, pieces, passages, f"{earlier} {question}" if earlier else question, None)
@@ -201,53 +203,24 @@ def _say_supported(
 ) -> list[Citation]:
     """Show the sentences that stand on a passage (cited) or on the rows; leave out the others, and say so."""
     citations: list[Citation] = []
-    left_out, quoted = 0, False
+    left_out, has_quoted = 0, False
     for written in sentences(pieces):
-        sentence = _without_preamble(written)
+        sentence = without_preamble(written)
         found = support(sentence, passages, question)
         gap = " " if turn.text else ""
         if table is not None and stands_on_rows(sentence, table, question) and _names_a_cell(sentence, table):
             turn.say(gap + sentence)
-        elif found and not _strays(sentence, found, question):
+        elif found and not strays(sentence, found, question):
             passage = passages[found.passage]
             number = cite(citations, passage, found.quote)
             # A passage that gave orders is not trusted with more of the answer than was asked for.
-            turn.say(f"{gap}{_told(sentence, found, question, quoting=not quoted and not passage.orders)} [{number}]")
-            quoted = True
+            turn.say(f"{gap}{told(sentence, found, question, quoting=not has_quoted and not passage.orders)} [{number}]")
+            has_quoted = True
         else:
             left_out += 1
     if left_out and citations:
         turn.say(" (I left out what the documents do not bear out.)")
     return citations
-
-
-def _strays(sentence: str, found: Support, question: str) -> bool:
-    """Whether a sentence says nothing of the question, from words that may be somebody's wish to have it said."""
-    return not words(question) & (words(sentence) | words(found.quote)) and wishes(found.quote)
-
-
-def _told(sentence: str, found: Support, question: str, *, quoting: bool) -> str:
-    """A sentence as it is shown: with the passage's own words where these say more."""
-    spoken = _quoted(_MARKS.sub("", found.quote))  # a footnote's number would be taken for a citation
-    if found.echo:
-        # What only says the question again ("Yes, you can …") cannot be checked: the passage's words can.
-        return f'The documents say: "{spoken}"'
-    more = words(found.quote) - words(sentence) - words(question)
-    plain = "|" not in found.quote and len(found.quote.split()) <= QUOTED_WORDS
-    if quoting and plain and len(more) >= TELLING:
-        return f'{sentence} In the document\'s words: "{spoken}"'
-    return sentence
-
-
-def _quoted(text: str) -> str:
-    """A document's words to stand in quotation marks, which they cannot end themselves."""
-    return re.sub("[\"“”„«»]", "'", text)
-
-
-def _without_preamble(sentence: str) -> str:
-    """The sentence without "The passage states that": which passage it is, the citation says."""
-    rest = _MARKS.sub("", _PREAMBLE.sub("", sentence))  # a citation is made by program; one that was written is copied, or forged
-    return rest[:1].upper() + rest[1:]
 
 
 def _names_a_cell(sentence: str, table: Table) -> bool:

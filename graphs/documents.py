@@ -7,11 +7,13 @@ from itertools import zip_longest
 
 from langgraph.runtime import Runtime
 
+from graphs import limits
 from graphs.evidence import parts
 from graphs.recall import search, standalone
 from graphs.state import State
 from graphs.turn import Turn
 from stores.values import Passage
+from stores.within import Within
 
 RELEVANT = 0.85
 """Least share of the best passage's score. Of 500 SQuAD questions it kept the right passage for 0.970, with 1.6 passages instead of
@@ -22,7 +24,12 @@ def documents(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
     """The passages to answer from; `recall` has looked at the same question, but not word by word."""
     turn = runtime.context
     with turn.step("documents") as detail:
-        passages = _found(state, turn)
+        within = _within(state["question"], turn)
+        passages = _found(state, turn, within)
+        if within:
+            detail.append(f"searched {within} only" if passages else f"nothing in {within}, so all were searched")
+        if within and not passages:
+            passages = _found(state, turn, None)
         names = list(dict.fromkeys(p.document for p in passages))
         orders = sum(len(p.orders) for p in passages)
         detail.append(f"{len(passages)} passages from {', '.join(names)}" if passages else "nothing found")
@@ -31,9 +38,14 @@ def documents(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
         return {"passages": passages}
 
 
-def _found(state: State, turn: Turn) -> list[Passage]:
+def _within(question: str, turn: Turn) -> Within | None:
+    """Where the question says that it is to be looked, if it does."""
+    return limits.asked(question, turn.services.documents.all(user=turn.user), turn.today) if limits.named(question) else None
+
+
+def _found(state: State, turn: Turn, within: Within | None) -> list[Passage]:
     """What is found for the question; for one with two parts, first what is found for the documents' own part."""
-    nearest = search(turn, standalone(state["question"], state["recent"]))
+    nearest = search(turn, standalone(state["question"], state["recent"]), within=within)
     database = turn.services.database
     if state["route"] != "both" or database is None:
         return relevant(nearest)
@@ -41,7 +53,7 @@ def _found(state: State, turn: Turn) -> list[Passage]:
     if part == state["question"]:
         return relevant(nearest)
     # The part alone may lack the word that the whole names ("… does it include?"), so both searches count.
-    both = zip_longest(relevant(nearest), relevant(search(turn, part)))
+    both = zip_longest(relevant(nearest), relevant(search(turn, part, within=within)))
     unique = {passage.id: passage for pair in both for passage in pair if passage}
     return list(unique.values())[: turn.bounds.passages]
 

@@ -14,7 +14,8 @@ from stores.values import Document
 _CLOSE = 0.84
 """How alike a misspelt word must be (difflib's ratio)."""
 _KINDS = "agreement book booklet brochure contract document file guide handbook leaflet manual pdf policy report"
-KIND = re.compile(rf"\b({'|'.join(_KINDS.split())})s?\b", re.IGNORECASE)
+KINDS = "|".join(_KINDS.split())
+KIND = re.compile(rf"\b({KINDS})s?\b", re.IGNORECASE)
 _FILE = re.compile(r"(?<![\w.-])[\w-]+\.[a-z]{2,5}\b", re.IGNORECASE)
 _KIND_WORDS = words(_KINDS)
 _NEUTRAL = words("whole entire full complete content one ones two both please new old latest folder file document text")

@@ -13,6 +13,7 @@ from graphs.state import State, fresh
 from graphs.turn import Mode, Turn
 from stores.orders import aside, read
 from stores.values import Memory, Message, Passage
+from stores.within import Within
 
 # Words by which a question leans on the one before it.
 _LEANING = re.compile(
@@ -60,9 +61,10 @@ def remembered(question: str, turn: Turn) -> list[Memory]:
     return list(found.values())[:k]
 
 
-def search(turn: Turn, query: str, *, mode: Mode = "reranked") -> list[Passage]:
+def search(turn: Turn, query: str, *, mode: Mode = "reranked", within: Within | None = None) -> list[Passage]:
     """The nearest passages that this user may see; "reranked" takes a moment longer and is for those that are answered from."""
-    return [safe(p) for p in turn.services.documents.search(query, user=turn.user, k=turn.bounds.passages, mode=mode)]
+    found = turn.services.documents.search(query, user=turn.user, k=turn.bounds.passages, mode=mode, within=within)
+    return [safe(passage) for passage in found]
 
 
 def safe(passage: Passage) -> Passage:

@@ -20,6 +20,7 @@ from graphs.speaking import Meter, Speaker
 from graphs.values import Event, StepFinished, StepStarted, Token
 from stores.errors import IndexUnreachable
 from stores.values import Conversation, Document, Example, Memory, Message, Passage, Schema, Table, ValueMatch
+from stores.within import Within
 
 Mode = Literal["reranked", "hybrid"]
 T = TypeVar("T")
@@ -38,7 +39,10 @@ class Database(Protocol):
 class Documents(Protocol):
     """The passages that a user may see."""
 
-    def search(self, query: str, *, user: str = "local", k: int = 5, mode: Mode = "reranked") -> list[Passage]: ...
+    def search(
+        self, query: str, *, user: str = "local", k: int = 5, mode: Mode = "reranked", within: Within | None = None
+    ) -> list[Passage]: ...
+    def alike(self, query: str, texts: Sequence[str]) -> list[float]: ...
     def all(self, *, user: str = "local") -> list[Document]: ...
     def outline(self, *, user: str = "local", limit: int = 40) -> list[str]: ...
     def contents(self, id: str, *, user: str = "local") -> list[Passage]: ...  # noqa: A002

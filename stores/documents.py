@@ -7,10 +7,9 @@ Chroma's copy is then made anew, because a graph file that was being written may
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,14 +28,13 @@ from stores.registry import EVERYBODY, Registry
 from stores.renewal import Live
 from stores.values import Document, Embed, IngestProgress, IngestReport, Outdated, Passage, Rerank
 from stores.vectors import Collection
+from stores.within import Within
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
 
     from stores.chroma_server import ChromaServer
     from stores.server import Server
-
-log = logging.getLogger(__name__)
 
 
 class Documents:
@@ -64,10 +62,8 @@ class Documents:
         """`server` holds the registry, instead of the folder, where several replicas share it. `model` names what `embed` computes with;
         `earlier` gives what the vectors at hand were computed with, where it is another."""
         self._embed, self._model, self._earlier = embed, model, earlier
-        self._rerank = rerank
         self._limits = Limits(max_megabytes, max_pages, chunk_tokens, 256, max_seconds, max_memory_megabytes, ocr)
-        self._candidates = candidates
-        self._longest_query = longest_query
+        self._rerank, self._candidates, self._longest_query = rerank, candidates, longest_query
         self._writing, self._renewing, self._swapping = threading.Lock(), threading.Lock(), threading.Lock()
         self._closing = threading.Event()
         self._registry = Registry(server or directory / "documents.sqlite")
@@ -153,8 +149,7 @@ class Documents:
         """Removes a user's own documents, from the bytes on the disk too, and gives them; those for everybody stay."""
         if not user.strip():
             raise ValueError("Name the user whose documents are to be removed.")
-        own = [document for document in self.all(user=user) if document.user == user]
-        ids = [document.id for document in own]
+        ids = [document.id for document in (own := [d for d in self.all(user=user) if d.user == user])]
         with self._alone():
             self._recover()  # what could not be cleared when Chroma's server was away
             self._registry.publish([], replaced=ids)
@@ -167,15 +162,19 @@ class Documents:
 
     # Finding
 
-    def search(self, query: str, *, user: str = "local", k: int = 5, mode: Mode = "reranked") -> list[Passage]:
-        """The `k` passages that answer a query best, among those for everybody and the user's own; `score` is 0 to 1."""
+    def search(self, query: str, *, user: str = "local", k: int = 5, mode: Mode = "reranked", within: Within | None = None) -> list[Passage]:
+        """The `k` passages that answer a query best, among those for everybody and the user's own; `score` is 0 to 1.
+
+        `within` limits them to documents of a folder, a type or a time.
+        """
         query = query[: self._longest_query].strip()
-        if not query or k < 1:
+        only = None if within is None else [document.id for document in self.all(user=user) if within.holds(document)]
+        if not query or k < 1 or only == []:
             return []
         while True:
             live = self._current()
             try:
-                found = self._search(live, query, user, k, mode if live.embed else "keyword")
+                found = self._search(live, query, user, k, mode if live.embed else "keyword", only)
             except (StoreUnavailable, ValueError):
                 if self._is_live(live):
                     raise
@@ -198,25 +197,27 @@ class Documents:
         with self._swapping:
             return live is self._live
 
-    def _search(self, live: Live, query: str, user: str, k: int, mode: Mode) -> list[Passage]:
+    def _search(self, live: Live, query: str, user: str, k: int, mode: Mode, only: list[str] | None) -> list[Passage]:
         limit = max(self._candidates, 3 * k)
-        words = self._postings.scores(query, user=user, limit=limit) if mode != "dense" else {}
+        words = self._postings.scores(query, user=user, limit=limit if only is None else passages.WITHIN) if mode != "dense" else {}
         vector = np.ascontiguousarray(live.embed([query])[0], dtype=np.float32) if live.embed else None
         near: dict[str, float] = {}
         if mode != "keyword" and vector is not None:
-            try:
-                near = passages.near(live.collection, vector, user=user, share=self._postings.share(user=user), limit=limit)
-            except IndexUnreachable as error:
-                if not words:
-                    raise
-                log.warning("Searched by words alone: %s", error)
-        chunks = passages.chunks_by_id(self._registry, list(near | words), user=user)
+            share = self._postings.share(user=user)
+            near = passages.near(live.collection, vector, user=user, share=share, limit=limit, only=only, needed=not words)
+        chunks = passages.chunks_by_id(self._registry, list(near | words), user=user, only=only)
         similarity = {key: float(chunk.vector @ vector) if vector is not None else 0.0 for key, chunk in chunks.items()}
         scores = combined(mode, {key: score for key, score in words.items() if key in chunks}, similarity)
         if mode == "reranked" and self._rerank:
             scores = reranked(self._rerank, query, scores, {key: without(chunks[key].text) for key in ranked(scores)[:RERANKED]})
         best = without_repeats((chunks[key] for key in ranked(scores)), lambda chunk: chunk.text)[:k]
         return [chunk.passage(score=scores[chunk.id], similarity=similarity[chunk.id]) for chunk in best]
+
+    def alike(self, query: str, texts: Sequence[str]) -> list[float]:
+        """How near each text is to a query in meaning, the cosine of their vectors; 0 where the vectors' model is gone."""
+        embed = self._live.embed
+        vectors = embed([query, *texts]) if embed and texts else np.zeros((len(texts) + 1, 1), np.float32)
+        return [float(similarity) for similarity in vectors[1:] @ vectors[0]]
 
     def around(self, passage_id: str, *, user: str = "local") -> list[Passage]:
         """A passage between the one before and the one after it in its document; none where the user may not see it."""
@@ -296,4 +297,3 @@ class Documents:
         collection.succeed()
         renewal.set_rebuilding(self._registry, on=False)
         return True
-

@@ -84,7 +84,7 @@ class Leases:
     def close(self) -> None:
         """Run no more turns here."""
         self._closed.set()
-        self._beating.join()
+        self._beating.join(BEAT)  # no longer: the server may be away
 
     def _beat(self) -> None:
         while not self._closed.wait(BEAT):

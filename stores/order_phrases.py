@@ -132,12 +132,18 @@ ENGLISH = (
     ("response answer output reply template llm ai instructions prompt",
      r"^\W*(?:response|final answer|output|(?:suggested|model|sample|expected) (?:reply|answer|response)|response[_ -]?template|prompt)[\"']?(?: ?:|_\w+ ?=)|\b(?:llm|ai|prompt|system)_\w+ ?[:=]"),
     ("ask asks asking enquire enquires enquiring inquire inquires inquiring",
-     rf"\b(?:users?|anyone|anybody|people|whoever|everyone|everybody|those|persons?)(?: who)? (?:asks?|asking|enquir\w+|inquir\w+|wants? to know)\b[^.!?]{{0,60}}\b(?:told|gets?|hears?|{_ANSWER}|is given|receives?|greet\w*)\b|\bgreet (?:the|any|every)"),
+     rf"\b(?:users?|anyone|anybody|people|whoever|everyone|everybody|those|persons?)(?: who)? (?:asks?|asking|enquir\w+|inquir\w+|wants? to know)\b[^.!?]{{0,60}}\b(?:told|gets?|hears?|learns?|{_ANSWER}|is given|receives?|greet\w*)\b|\bgreet (?:the|any|every)"),
     ("your you",
      r"\byour (?:task|job|role|mission|duty|goal|purpose|name|persona)(?: now)? ?(?:is|:)[^.!?]{0,30}\b(?:say|print|reply|respond|answer|write|output|mention|now|pretend|that of)\b|\byou (?:will|shall|must|can only|may only|are to) (?:now |only )?(?:speak|talk|act (?:as|like)|obey)\b|\bi(?:, [^,]{3,30},)? (?:want|order|need|command|instruct|ask|tell|authori[sz]e|request|expect|allow) you to (?:\w+ )?(?:say|reply|respond|answer|output|print|repeat|mention|write|ignore|forget|pretend|reveal|speak)|\bdo what i say\b"
      r"|\bif you (?:can read|are reading|read|see|find|process) this\b|\bthe one (?:answering|reading|replying|summari\w+)|\byou who (?:answer|read|reply|summari\w+|write)|\bupdate your memor"),
     ("phrase word words sentence expression slogan motto string sure",
      r"\bthe (?:phrase|sentence|slogan|string)\b[^.!?]{1,80}\b(?:must|should|shall|has to|have to|needs? to|is to|are to) (?:be|appear|stand|come|close|end|open|follow)\b|\b(?:make sure|ensure|see to it)\b[^.!?]{1,60}\b(?:is|are|gets|be) (?:mentioned|said|included|quoted|repeated|named|stated)|\bverbatim ?:"),
+    # What its account of a thing has to be.
+    ("account accounts answer answers mention description report telling",
+     r"\bwithout which no (?:\w+ )?(?:account|answer|mention|description|report|telling)\b|\b(?:account|answer|mention|description|telling)s?\b[^.!?]{0,40}\b(?:that|which) (?:lacks?|omits?|leaves? out)\b[^.!?]{0,60}\b(?:wrong|false|void|untrue|incomplete|invalid|nothing)\b"),
+    ("output replies responses",
+     r"\b(?:all|every|any) (?:output|replies|responses)\b[^.!?]{0,40}\b(?:wears?|bears?|carr(?:y|ies)|shows?|ends?|begins?|closes?|comes? with|ha(?:s|ve))\b"),
+    ("follows precedes above below", r"\bwhat (?:follows|precedes|stands (?:here|below|above)) is (?:\w+ )?(?:spoken|said|told|narrated|answered|uttered|read(?: out)?) (?:by|in the (?:voice|name|words) of)\b"),
     ("verbatim", r"\binclude\b[^.!?]{0,40}\bverbatim\b"),
     ("when whenever", r"\bwhen(?:ever)? (?:explaining|describing|discussing|talking|mentioning|speaking|quoting|citing|presenting|writing|summari[sz]ing|answering|reading|telling|(?:this|the) (?:text|passage|page|document) is)[^.!?]{0,80}\b(?:mention|say|add|include|note|state|call|output|print|write|end|begin)\b"),
     ("text passage page document file", r"\bif (?:this|the) (?:text|passage|page|document|file|sentence) is (?:read|retrieved|quoted|found|processed|shown|indexed)\b"),
@@ -187,7 +193,7 @@ _SAY_ELSEWHERE = (
     r"|\bcommence[rz]?\b|\bajoute[rz]?\b|\bmentionne[rz]?\b|\brepete[rz]?\b|\baffiche[rz]?\b|\bresponde[r]?\b|\bdi\b|\bdiga\b|\bescrib[ae]|\btermin[ae]\b|\bempie[cz]|\banad[ae]\b|\bmencion[ae]\b|\brepite\b|\brispond\w+|\bscrivi\b"
     r"|\baggiungi\b|\binizia\b|\bripeti\b|\bresponda\b|\bescreva\b|\btermine\b|\bacrescente\b|\brepita\b|\bantwoord\b|\bzeg\b|\bschrijf\b|\beindig\b|\bvoeg\b|\bherhaal\b|\bodpowied[zaj]|\bpowiedz|\bnapisz|\bzakoncz|\bdodaj\b|\bpowtorz"
     r"|ответь|отвечай|отвечать|скажи|напиши|заверш|добавь|повтори|cevap ver|yanitla|\bsoyle|\byaz\b|\bbitir|\bekle\b|\bsvara\b|\bskriv\b|\bavsluta\b|\bsvar\b|\bsig\b|\bodpove[zd]|\bodpovid|\brekni\b|\bnapis|відповідай|напиши"
-    r"|اجب|قل|اكتب|اضف|जवाब|कहो|कहें|लिख|उत्तर|回答|回复|回覆|说|說|输出|輸出|写|寫|答え|返答|出力|言っ|言い|書い|대답|답변|말하|말해|출력|jawab|katakan|tra loi"
+    r"|اجب|قل|اكتب|اضف|जवाब|कहो|कहें|लिख|उत्तर|回答|回复|回覆|说|說|输出|輸出|写|寫|答え|返答|出力|言っ|言い|書い|대답|답변|말하|말해|출력|jawab|katakan|tra loi|\bπες\b|\bπειτε\b|απαντησ|\bkerro|\bvastaa|\bmondd|\bmondj|\bvalaszol|\bspune|\bafla\b|\braspund|\bmwambie|\bjibu\b"
 )
 _ANSWER_ELSEWHERE = (
     r"\bantwort(?:en)?\b|\breponses?\b|\brespuestas?\b|\brispost[ae]\b|\brespostas?\b|\bantwoord(?:en)?\b|\bodpowiedz\w*|\bответ\w*|\bcevap\w*|\byanit\w*|\bsvar(?:et|en)?\b|\bodpoved\w*|відповід\w*|اجاب|الرد|उत्तर|回答|回复|答案|応答|답변|jawaban"
@@ -199,7 +205,7 @@ _EACH_ELSEWHERE = (
 _USER_ELSEWHERE = r"benutzer|\bnutzer|utilisateur|usuario|\butente|gebruiker|uzytkownik|пользовател|kullanici|anvandare|bruger|uzivatel|користувач|المستخدم|उपयोगकर्ता|用户|用戶|使用者|ユーザー|利用者|사용자|pengguna"
 
 _OUGHT_ELSEWHERE = r"muss|soll|bitte|doi(?:t|vent)|faut|deb[ae]n?|deve|devono|devem|moet|dient|musi|nalezy|долж|следует|meli|mali\b|maste|skal|повин|يجب|चाहिए|必须|必須|要|こと|ください|해야|하세요|harus|phai"
-_ASKED_ELSEWHERE = r"gefragt|fragt|demand|pregunt|\bchied|domand|pergunt|gevraagd|vraagt|pyta|zapyt|спрос|спраш|sorul|sorar|fragar|fragas|spor|\bptat|zept|запит|سئل|पूछ|问|聞かれ|尋ね|물으|질문"
+_ASKED_ELSEWHERE = r"gefragt|fragt|demand|pregunt|\bchied|domand|pergunt|gevraagd|vraagt|pyta|zapyt|спрос|спраш|sorul|sorar|fragar|fragas|spor|\bptat|zept|запит|سئل|पूछ|问|聞かれ|尋ね|물으|질문|ρωτα|ρωτησ|\bkysy|kerdez|\bintreab|\bkiuliz|\bakiuliza"
 _ONLY_ELSEWHERE = r"\bnur\b|immer|stets|seulement|uniquement|toujours|\bsolo|unicamente|siempre|sempre|soltanto|apenas|somente|alleen|altijd|tylko|zawsze|только|всегда|sadece|\bhep\b|\bbara\b|alltid|\bkun\b|altid|\bjen\b|vzdy|лише|завжди|فقط|केवल|只|だけ|のみ|만\b|hanya|\bchi\b"
 
 ELSEWHERE = (

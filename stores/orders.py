@@ -135,5 +135,5 @@ def _is_order(unit: str) -> bool:
 
 
 def _elsewhere(form: str) -> bool:
-    low = form.casefold()
+    low = form.lower()
     return any(stem in low for stem in _STEMS) and len(_ENGLISH_WORDS.findall(form)) < 2 and bool(_ELSEWHERE.search(form))

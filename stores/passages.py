@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,10 +12,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stores.errors import IndexUnreachable
 from stores.orders import ASIDE, named
 from stores.registry import EVERYBODY, Registry
 from stores.values import Document, Passage
-from stores.vectors import Collection
+from stores.vectors import Collection, Record
+
+log = logging.getLogger(__name__)
+WITHIN = 2000
+"""Passages found by their words of which those are kept that lie where a search is limited to; by meaning, all there are looked at."""
 
 _COLUMNS = "chunks.id, documents.name, documents.id, chunks.location, chunks.text, chunks.position, chunks.vector"
 _JOINED = "chunks JOIN documents ON documents.id = chunks.document"
@@ -48,25 +54,51 @@ def owner_of(user: str | None) -> str:
     return user
 
 
-def near(collection: Collection, vector: npt.NDArray[np.float32], *, user: str, share: float, limit: int) -> dict[str, float]:
+def near(
+    collection: Collection,
+    vector: npt.NDArray[np.float32],
+    *,
+    user: str,
+    share: float,
+    limit: int,
+    only: Sequence[str] | None = None,
+    needed: bool = True,
+) -> dict[str, float]:
     """The cosine of the nearest passages, those that the user may not see perhaps among them. `share`: how many of all they may see, 0 to 1.
 
-    Chroma's own filter looks at every record (0.9 s over 100,000), so it is asked only where too few would be left without.
+    Where Chroma's server cannot be reached, there are none, unless they are `needed`: then it raises IndexUnreachable.
     """
+    try:
+        return {record.id: record.similarity for record in _nearest(collection, vector, user, share, limit, only)}
+    except IndexUnreachable as error:
+        if needed:
+            raise
+        log.warning("Searched by words alone: %s", error)
+        return {}
+
+
+def _nearest(
+    collection: Collection, vector: npt.NDArray[np.float32], user: str, share: float, limit: int, only: Sequence[str] | None
+) -> list[Record]:
+    """Chroma's own filter looks at every record (0.9 s over 100,000), so it is asked only where too few would be left without."""
+    seen: dict[str, object] = {"user": {"$in": [EVERYBODY, user]}}
+    if only is not None:
+        return collection.nearest(vector, limit=limit, where={"$and": [seen, {"document": {"$in": list(only)}}]})
     found = collection.nearest(vector, limit=int(limit / share) + 1) if share > 0.2 else []
     if share < 1 and sum(record.metadata.get("user") in (EVERYBODY, user) for record in found) < limit:
-        found = collection.nearest(vector, limit=limit, where={"user": {"$in": [EVERYBODY, user]}})
-    return {record.id: record.similarity for record in found}
+        return collection.nearest(vector, limit=limit, where=seen)
+    return found
 
 
-def chunks_by_id(registry: Registry, ids: Sequence[str], *, user: str) -> Mapping[str, StoredChunk]:
-    """Those of the chunks that the user may see."""
+def chunks_by_id(registry: Registry, ids: Sequence[str], *, user: str, only: Sequence[str] | None = None) -> Mapping[str, StoredChunk]:
+    """Those of the chunks that the user may see, and, where it is said, that are of these documents alone."""
     found: dict[str, StoredChunk] = {}
     for start in range(0, len(ids), _SOME):
         part = ids[start : start + _SOME]
         marks = ", ".join("?" * len(part))
         for row in registry.rows(f"SELECT {_COLUMNS} FROM {_JOINED} WHERE {_VISIBLE} AND chunks.id IN ({marks})", (user, *part)):
-            found[row[0]] = _chunk(row)
+            if only is None or row[2] in only:
+                found[row[0]] = _chunk(row)
     return found
 
 
@@ -87,11 +119,14 @@ def around(registry: Registry, passage_id: str, *, user: str) -> list[Passage]:
 def documents(registry: Registry, *, user: str) -> list[Document]:
     """The documents that the user may see, by name."""
     found = registry.rows(
-        f"SELECT id, name, path, user, passages, added, headings FROM documents WHERE {_VISIBLE} ORDER BY name, path, user", (user,)
+        f"SELECT id, name, path, user, passages, added, headings, mtime_ns FROM documents WHERE {_VISIBLE} ORDER BY name, path, user", (user,)
     )
     return [
-        Document(key, name, path, None if owner == EVERYBODY else owner, passages, datetime.fromisoformat(added), _title(headings))
-        for key, name, path, owner, passages, added, headings in found
+        Document(
+            key, name, path, None if owner == EVERYBODY else owner, passages, datetime.fromisoformat(added), _title(headings),
+            datetime.fromtimestamp(changed / 1e9),
+        )
+        for key, name, path, owner, passages, added, headings, changed in found
     ]
 
 

@@ -89,14 +89,6 @@ def model(registry: Registry) -> str | None:
     return str(found[0][0]) if found else None
 
 
-def set_model(registry: Registry, name: str) -> None:
-    """Writes down whose vectors the index holds, and drops what was made for another."""
-    with registry.transaction() as db:
-        db.execute("DELETE FROM renewed")
-        db.execute("DELETE FROM model")
-        db.execute("INSERT INTO model VALUES (?)", (name,))
-
-
 def of_another_model(registry: Registry, name: str) -> bool:
     """Whether the vectors at hand are; an index that is empty or does not say whose they are takes the name of today's."""
     known = model(registry)
@@ -105,6 +97,14 @@ def of_another_model(registry: Registry, name: str) -> bool:
             set_model(registry, name)
         return False
     return known != name
+
+
+def set_model(registry: Registry, name: str) -> None:
+    """Writes down whose vectors the index holds, and drops what was made for another."""
+    with registry.transaction() as db:
+        db.execute("DELETE FROM renewed")
+        db.execute("DELETE FROM model")
+        db.execute("INSERT INTO model VALUES (?)", (name,))
 
 
 def missing(registry: Registry) -> int:

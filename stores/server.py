@@ -42,9 +42,9 @@ _SESSION = "; ".join(
     )
 )  # fmt: skip
 
-# Strings are left alone; then a value's place, a column that PostgreSQL has a word of its own for, equality that also holds of NULL.
-_DIFFERENT = re.compile(r"""('(?:[^']|'')*')|\?(\d*)|(?<![.\w"])(user)\b(?!")|(\w+\.\w+) IS (\w+\.\w+)|\b(group_concat|instr)\b|(%)""")
-_WORDS = {"group_concat": "string_agg", "instr": "strpos"}
+# Strings are left alone; then a value's place, a column that PostgreSQL has a word of its own for, equality that also holds of NULL, other names.
+_DIFFERENT = re.compile(r"""('(?:[^']|'')*')|\?(\d*)|(?<![.\w"])(user)\b(?!")|(\w+\.\w+) IS (\w+\.\w+)|\b(group_concat|instr|LIMIT -1)\b|(%)""")
+_WORDS = {"group_concat": "string_agg", "instr": "strpos", "LIMIT -1": "LIMIT ALL"}
 
 
 class Server:

@@ -85,7 +85,10 @@ class ValueMatch:
 
 @dataclass(frozen=True)
 class Document:
-    """A document in the index. `user` is None where it is for everybody; `title` is the heading above all others, if there is one."""
+    """A document in the index. `user` is None where it is for everybody; `title` is the heading above all others, if there is one.
+
+    `changed` is when its file was last written, in local time.
+    """
 
     id: str
     name: str
@@ -94,6 +97,7 @@ class Document:
     passages: int
     added: datetime
     title: str = ""
+    changed: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ class Documents:
         self.files += [file for path in paths for file in sorted(path.iterdir())]
         return IngestReport()
 
-    def search(self, query: str, *, user: str = "local", k: int = 5, mode: str | None = None) -> list[Passage]:
+    def search(self, query: str, *, user: str = "local", k: int = 5, mode: str | None = None, within: object = None) -> list[Passage]:
         self.modes.append(mode)
         scored = [(len(set(query.split()) & set(file.read_text().split())), file.name) for file in self.files]
         ranked = [name for score, name in sorted(scored, key=lambda pair: (-pair[0], pair[1])) if score]

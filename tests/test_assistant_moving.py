@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from assistant.accounts import FILE
+from assistant.keys import Keys
 from stores.history import History
 from stores.values import Feedback
 from tests.postgres import admin
@@ -35,6 +36,7 @@ def laptop(home: Path) -> Path:
         assistant.ask("I like red", user="7", conversation="c")
         assert assistant.ask("CHOOSE about the plan", user="7", conversation="c").choices
         assistant.accounts.add("Ada", "correct horse", user="7")
+        Keys(assistant.accounts.place).add("notebook", user="7")
         fill(assistant._parts.kept.history)
     return home
 
@@ -88,7 +90,7 @@ def test_a_home_moves_whole_although_it_is_killed_three_times(laptop: Path, stat
     moved = {line["name"]: line for line in json.loads(capfd.readouterr().out)["moved"]}
     messages = 2 * TALKS * TURNS + 5
     assert {name: line["count"] for name, line in moved.items()} == {
-        "conversations": TALKS + 1, "messages": messages, "feedback": TALKS, "checkpoints": 1, "accounts": 1,
+        "conversations": TALKS + 1, "messages": messages, "feedback": TALKS, "checkpoints": 1, "accounts": 1, "keys": 1,
     }  # fmt: skip
     assert run(["--home", str(laptop), "migrate", "--to", state_url], "") == 0, "once more says the same"
     assert moved["messages"]["sha256"] in capfd.readouterr().out
@@ -101,6 +103,7 @@ def test_a_home_moves_whole_although_it_is_killed_three_times(laptop: Path, stat
         assert said(there, "talk 3", "3") == [*(f"Frage {n} von 3 😀" for n in range(TURNS)), "Und dann?"]
         assert there.conversations.messages("talk 3", user="3")[1].score == 1
         assert there.accounts.check("Ada", "correct horse")
+        assert [key.user for key in Keys(there.accounts.place).all()] == ["7"]
         waited = there.conversations.messages("c", user="7")[-1]
         choice = json.loads(waited.answer or "")["choices"][0]
         assert there.ask(choice, user="7", conversation="c").route in ("sql", "documents"), "the turn goes on where it asked"

@@ -338,6 +338,7 @@ def test_replicas_that_start_at_once_make_the_tables_once_and_newer_ones_are_ref
         ("SELECT user FROM m WHERE m.user = ?2 AND role = 'user' AND x LIKE '50%'", """SELECT "user" FROM m WHERE m.user = %(p2)s AND role = 'user' AND x LIKE '50%%'"""),
         ("VALUES (?, ?, ?2, ?)", "VALUES (%(p1)s, %(p2)s, %(p2)s, %(p3)s)"),
         ("a.x IS b.y AND a.x IS NULL", "COALESCE(a.x, '') = COALESCE(b.y, '') AND a.x IS NULL"),
+        ("LIMIT -1 OFFSET ?", "LIMIT ALL OFFSET %(p1)s"),
         ("group_concat(v.id, ' ') LIMIT 1 % 2", "string_agg(v.id, ' ') LIMIT 1 %% 2"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -35,6 +36,7 @@ from stores.values import (
     TableInfo,
     ValueMatch,
 )
+from stores.within import Within
 from tests.scripted import ScriptedChat
 
 WARRANTY = Passage("p1", "warranty.md", "d1", "Repairs", "Every repair carries a warranty of 24 months.", 0.9, 0.6)
@@ -72,13 +74,18 @@ class FakeDatabase:
 @dataclass
 class FakeDocuments:
     passages: list[Passage]
+    titles: dict[str, str] = field(default_factory=dict)
 
-    def search(self, query: str, *, user: str = "local", k: int = 5, mode: str = "reranked") -> list[Passage]:
+    def search(self, query: str, *, user: str = "local", k: int = 5, mode: str = "reranked", within: Within | None = None) -> list[Passage]:
         near = 0.6 if "warranty" in query.lower() else 0.3
-        return [replace(p, similarity=near) for p in self.passages[:k]]
+        there = {document.id for document in self.all() if within is None or within.holds(document)}
+        return [replace(p, similarity=near, score=1.0 if p.text[:12] in query else p.score) for p in self.passages if p.document_id in there][:k]
+
+    def alike(self, query: str, texts: Sequence[str]) -> list[float]:
+        return [0.6] * len(texts)
 
     def all(self, *, user: str = "local") -> list[Document]:
-        return [Document(p.document_id, p.document, p.document, None, 1, NOW) for p in self.passages]
+        return [Document(p.document_id, p.document, p.document, None, 1, NOW, self.titles.get(p.document_id, "")) for p in self.passages]
 
     def outline(self, *, user: str = "local", limit: int = 40) -> list[str]:
         return [p.document for p in self.passages]
@@ -525,3 +532,44 @@ def test_nothing_is_kept_of_a_private_turn() -> None:
     bench.ask("Please remember that I live in Porto", private=True)
     assert "private" in bench.text
     assert bench.memories.kept == []
+
+
+LOANS = Passage("p2", "loans.md", "d2", "Costs", "Your tier includes free days; how many is told in Tiers, section 2.", 0.9, 0.6)
+TIERS = Passage("p3", "tiers.md", "d3", "Benefits", "Plus has 5 free days a year.", 0.5, 0.4)
+
+
+def test_where_the_passages_only_point_to_the_answer_they_are_followed() -> None:
+    bench = Bench(passages=[LOANS, TIERS])
+    bench.documents.titles = {"d3": "Tiers"}
+    bench.model.pick("documents", "no", "yes").say("Plus has 5 free days a year.")
+    state = bench.ask("How many free days does Plus have before the warranty of a loan bike ends?")
+    assert "Plus has 5 free days a year" in bench.text
+    assert [citation.document for citation in state["citations"]] == ["tiers.md"]
+    finished = [(e.step, e.detail) for e in bench.events if isinstance(e, StepFinished)][-3:]
+    assert [step for step, _ in finished] == ["answer", "documents", "answer"]
+    assert finished[1][1] == "looked further for tiers.md: 1 passages"
+
+
+def test_somebody_whom_the_first_passage_names_is_looked_for() -> None:
+    lead = replace(WARRANTY, text="The workshop is led by Odile Brandt.", score=0.9)
+    bench = Bench(passages=[lead, replace(TIERS, text="Odile Brandt: extension 21")])
+    bench.model.pick("documents", "no", "yes").say("Odile Brandt has extension 21.")
+    bench.ask("What is the extension of the person who leads the workshop?")
+    assert bench.text.startswith("Odile Brandt has extension 21.")
+
+
+def test_where_they_point_nowhere_or_to_nothing_new_it_says_what_it_looked_at() -> None:
+    bench = Bench(passages=[LOANS])
+    bench.model.pick("documents", "no")
+    bench.ask("How long is the warranty on a bell?")
+    assert bench.text.startswith("I don't know")
+    assert [e.step for e in bench.events if isinstance(e, StepFinished)].count("answer") == 1
+
+
+def test_a_search_that_the_question_limits_says_so() -> None:
+    bench = Bench(passages=[replace(WARRANTY, document="warranty.pdf"), TIERS])
+    bench.model.pick("documents", "yes").say("Every repair carries a warranty of 24 months.")
+    state = bench.ask("How long is the warranty, according to the PDF?")
+    assert [passage.document for passage in state["passages"]] == ["warranty.pdf"]
+    details = [e.detail for e in bench.events if isinstance(e, StepFinished) and e.step == "documents"]
+    assert details == ["searched PDF files only; 1 passages from warranty.pdf"]

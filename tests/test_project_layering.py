@@ -81,7 +81,7 @@ PUBLIC = {
     "ModelOffer",
     "Schema",
     "TableInfo",
-    "TurnRecord",
+    "TurnRecord", "Within",
     "Answer",
     "Assistant",
     "AssistantError",

@@ -18,7 +18,7 @@ from tests.test_stores_broken_files import READ
 from tests.test_stores_formats import picture, picture_bytes
 
 needs_namespace = pytest.mark.skipif(namespace() is None, reason="this machine permits no network namespace (unshare)")
-MODULES = "assistant.api, assistant.doctor, assistant.wiring, graphs.graph, stores.database, stores.documents, ui.cli, ui.page, ui.server"
+MODULES = "assistant.api, assistant.doctor, assistant.wiring, graphs.graph, stores.database, stores.documents, ui.cli, ui.doors.app, ui.page, ui.server"
 ASKED_FOR = {
     "ANONYMIZED_TELEMETRY": "True",
     "CHROMA_OTEL_COLLECTION_ENDPOINT": "http://192.0.2.1:4317",

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from stores.errors import NotFound, StoreUnavailable
 from stores.keywords import counted
 from stores.ranking import RERANKED
 from stores.values import Embed, IngestProgress
+from stores.within import Within
 from tests import hashed
 
 MODES = ("hybrid", "dense", "keyword")
@@ -237,6 +239,22 @@ def test_a_private_document_is_found_among_thousands_of_others(index: Index, tmp
     index.documents.add(mine, user="me")
     for mode in MODES[:2]:
         assert [p.document for p in index.documents.search("salary confidential", user="me", mode=mode)] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_search_is_limited_to_a_folder_a_type_or_a_time(index: Index, folder: Path, mode: Any) -> None:
+    (folder / "deep" / "frames.md").write_text("The frame of the door is covered with paint.", "utf-8")
+    os.utime(folder / "deep" / "frames.md", (1_700_000_000, 1_700_000_000))  # November 2023
+    index.documents.add(folder)
+
+    def found(within: Within) -> set[str]:
+        return {passage.document.rsplit("/", 1)[-1] for passage in index.documents.search("frame covered tyre", k=10, mode=mode, within=within)}
+
+    assert found(Within()) >= {"repairs.md", "frames.md", "prices.csv"}
+    assert found(Within(folders=(str(folder / "deep"),), types=("md",))) == {"frames.md"}
+    assert found(Within(folders=("deep",), types=("csv", "md"))) == {"frames.md", "prices.csv"}
+    assert found(Within(since=date(2023, 11, 1), until=date(2023, 11, 30))) == {"frames.md"}
+    assert found(Within(folders=("nowhere",))) == set()
 
 
 @pytest.mark.parametrize("mode", MODES)

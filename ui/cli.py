@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from ui import cli_ask, cli_documents, cli_eval, cli_lists, cli_machine, cli_models, cli_move, cli_users
+from ui import cli_ask, cli_documents, cli_eval, cli_keys, cli_lists, cli_machine, cli_models, cli_move, cli_users
 from ui.cli_session import Session, session
 from ui.terminal import flush, note, say, speak_utf8
 
@@ -27,13 +27,14 @@ app = typer.Typer(
     invoke_without_command=True,
     add_completion=False,
 )
-for verbs in (cli_ask, cli_documents, cli_machine, cli_move):
+for verbs in (cli_ask, cli_documents, cli_keys, cli_machine, cli_move):
     verbs.register(app)
 app.add_typer(cli_models.app, name="models")
 app.add_typer(cli_lists.memories, name="memories")
 app.add_typer(cli_lists.conversations, name="conversations")
 app.add_typer(cli_lists.examples, name="examples")
 app.add_typer(cli_users.app, name="users")
+app.add_typer(cli_keys.app, name="keys")
 app.add_typer(cli_eval.app, name="eval")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ui.cli_keys import keys
 from ui.cli_session import session
 from ui.terminal import columns, note, say
 
@@ -48,15 +49,20 @@ def password(ctx: typer.Context, name: Name) -> None:
 
 @app.command()
 def remove(ctx: typer.Context, name: Name) -> None:
-    """Take an account away; it is signed out at once. What its user asked and kept stays."""
-    _accounts(ctx).remove(name)
-    say(f"{name} may not sign in any more.")
+    """Take an account away; it is signed out at once, and its user's keys end. What its user asked and kept stays."""
+    accounts = _accounts(ctx)
+    account = accounts.find(name)
+    accounts.remove(name)
+    ended = 0
+    if account and all(other.user != account.user for other in accounts.all()):
+        ended = keys(ctx).revoke_all(user=account.user)
+    say(f"{name} may not sign in any more{f'; keys of user {account.user} that were revoked: {ended}' if account and ended else ''}.")
 
 
 def _accounts(ctx: typer.Context) -> Accounts:
-    from assistant.accounts import opened
+    from assistant.accounts import Accounts, opened
 
-    return ctx.with_resource(opened(session(ctx).settings()))
+    return Accounts(ctx.with_resource(opened(session(ctx).settings())))
 
 
 def _password() -> str:

@@ -18,7 +18,9 @@ from fastapi import FastAPI
 from starlette.routing import BaseRoute, Mount
 
 from assistant import AssistantError
+from assistant.keys import Keys
 from ui.chat import Chat
+from ui.doors.access import Doors
 from ui.guard import Guard, is_loopback
 from ui.login import Login
 from ui.page import assemble, look
@@ -113,17 +115,23 @@ async def _make(assistant: Assistant, talk: Chat, host: str, accounts: Accounts 
     # A file over the limit is refused with its reason; one far over it is not even taken.
     return application(
         assemble(assistant, talk), host=host, accounts=accounts, max_megabytes=4 * assistant.settings.documents.max_megabytes,
-        routes=[talk.checking.originals.route()],
+        routes=[talk.checking.originals.route()], assistant=assistant,
     )  # fmt: skip
 
 
 def application(
-    page: gr.Blocks, *, host: str, accounts: Accounts | None = None, max_megabytes: float = 200.0, routes: Sequence[BaseRoute] = ()
-) -> FastAPI:
-    """The page as an ASGI application behind its guard, with everything of Gradio's that leaves the machine off."""
+    page: gr.Blocks, *, host: str, accounts: Accounts | None = None, max_megabytes: float = 200.0, routes: Sequence[BaseRoute] = (),
+    assistant: Assistant | None = None,
+) -> FastAPI:  # fmt: skip
+    """The page as an ASGI application behind its guard, with everything of Gradio's that leaves the machine off.
+
+    Beside it, where an assistant is given, the doors for other programs, which ask for a key instead of a session.
+    """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, routes=list(routes))
     if accounts is not None:
         app.add_middleware(Login, accounts=accounts)
+    if assistant is not None:
+        app.add_middleware(Doors, assistant=assistant, keys=Keys(assistant.accounts.place))
     app.add_middleware(Guard, host=host)  # the outer one
     mounted: FastAPI = gr.mount_gradio_app(
         app, page, path="/", server_name=host, max_file_size=int(max_megabytes * 2**20), footer_links=[], run_history=False, show_error=False,

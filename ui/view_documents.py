@@ -29,7 +29,7 @@ def build(assistant: Assistant, session: gr.State) -> Opened:
     """The view's components and events."""
     view = DocumentsView(assistant)
     find = gr.Textbox(
-        label="Search by name", placeholder="Search by name", elem_id="find-documents", elem_classes=["find"], show_label=False,
+        label="Search by name or folder", placeholder="Search by name or folder", elem_id="find-documents", elem_classes=["find"], show_label=False,
         container=False, max_lines=1,
     )  # fmt: skip
     listed = gr.HTML(elem_id="index", apply_default_css=False, js_on_load=CONNECT)
@@ -58,12 +58,13 @@ class DocumentsView:
         self._assistant = assistant
 
     def listed(self, words: str, session: Session) -> str:
-        """The documents that this user may ask, those with these words in their names."""
+        """The documents that this user may ask, those with these words in their names or folders."""
         try:
             found = self._assistant.documents.all(user=session.user)
         except AssistantError as error:
             return lists.notice(str(error))
-        return documents([document for document in found if words.strip().casefold() in document.name.casefold()], bool(found))
+        wanted = words.strip().casefold()
+        return documents([document for document in found if wanted in f"{document.name}\n{document.path}".casefold()], bool(found))
 
     def act(self, words: str, session: Session, event: gr.EventData) -> tuple[Any, ...]:
         """Show what of a document can be found, or take it out of the index: (list, preview, report)."""

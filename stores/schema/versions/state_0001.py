@@ -1,4 +1,4 @@
-"""Conversations, messages, feedback, accounts, and which turns run where: as `stores/migrations.py` has them for SQLite."""
+"""Conversations, messages, feedback, accounts, other programs' keys, and which turns run where: as `stores/migrations.py` has them for SQLite."""
 
 from alembic import op
 
@@ -28,6 +28,10 @@ CREATE TABLE feedback (
     "user" {_TEXT} NOT NULL, score INTEGER NOT NULL, comment TEXT, corrected_sql TEXT, created {_TEXT} NOT NULL
 );
 CREATE TABLE accounts (name {_TEXT} PRIMARY KEY, hash TEXT NOT NULL, "user" {_TEXT} NOT NULL, admin BOOLEAN NOT NULL);
+CREATE TABLE keys (
+    id {_TEXT} PRIMARY KEY, hash {_TEXT} NOT NULL UNIQUE, name {_TEXT} NOT NULL UNIQUE, owner {_TEXT} NOT NULL,
+    scopes TEXT NOT NULL, created {_TEXT} NOT NULL, used {_TEXT}
+);
 CREATE TABLE turns (
     "user" {_TEXT} NOT NULL, conversation {_TEXT} NOT NULL, owner TEXT NOT NULL, until TIMESTAMPTZ NOT NULL, PRIMARY KEY ("user", conversation)
 );
