@@ -149,7 +149,8 @@ class Documents:
         """Removes a user's own documents, from the bytes on the disk too, and gives them; those for everybody stay."""
         if not user.strip():
             raise ValueError("Name the user whose documents are to be removed.")
-        ids = [document.id for document in (own := [d for d in self.all(user=user) if d.user == user])]
+        own = [document for document in self.all(user=user) if document.user == user]
+        ids = [document.id for document in own]
         with self._alone():
             self._recover()  # what could not be cleared when Chroma's server was away
             self._registry.publish([], replaced=ids)
@@ -203,8 +204,7 @@ class Documents:
         vector = np.ascontiguousarray(live.embed([query])[0], dtype=np.float32) if live.embed else None
         near: dict[str, float] = {}
         if mode != "keyword" and vector is not None:
-            share = self._postings.share(user=user)
-            near = passages.near(live.collection, vector, user=user, share=share, limit=limit, only=only, needed=not words)
+            near = passages.near(live.collection, vector, user=user, share=self._postings.share(user=user), limit=limit, only=only, needed=not words)
         chunks = passages.chunks_by_id(self._registry, list(near | words), user=user, only=only)
         similarity = {key: float(chunk.vector @ vector) if vector is not None else 0.0 for key, chunk in chunks.items()}
         scores = combined(mode, {key: score for key, score in words.items() if key in chunks}, similarity)
