@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         AssistantError,
         DatabaseUnavailable,
         DocumentUnreadable,
+        IndexUnreachable,
         NotFound,
         QueryFailed,
         QueryRejected,
@@ -76,6 +77,7 @@ _HOME = {
         "AssistantError",
         "DatabaseUnavailable",
         "DocumentUnreadable",
+        "IndexUnreachable",
         "NotFound",
         "QueryFailed",
         "QueryRejected",
@@ -107,7 +109,7 @@ __all__ = [  # noqa: RUF022 - in the order in which a reader meets them
     "Event", "StepStarted", "StepFinished", "Token", "Done",
     "Conversation", "Document", "Example", "IngestProgress", "IngestReport", "Memory", "Message", "Passage", "Refusal", "TurnRecord", "Within",
     "ColumnInfo", "ModelOffer", "Schema", "TableInfo",
-    "AssistantError", "DatabaseUnavailable", "DocumentUnreadable", "ModelBusy", "ModelFileCorrupt", "ModelUnavailable", "NotFound",
+    "AssistantError", "DatabaseUnavailable", "DocumentUnreadable", "IndexUnreachable", "ModelBusy", "ModelFileCorrupt", "ModelUnavailable", "NotFound",
     "QueryFailed", "QueryRejected", "QueryTimeout", "QuestionTooLong", "SettingsError", "StoreUnavailable", "TurnCancelled",
 ]  # fmt: skip
 

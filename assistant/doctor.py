@@ -7,6 +7,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -51,6 +52,7 @@ def checks(settings: Settings) -> Iterator[Check]:
     yield _embedding_model(settings, files)
     yield _database(settings)
     yield from _state(settings)
+    yield from _index(settings)
     yield _home(settings.home)
     yield _network(settings)
 
@@ -241,6 +243,17 @@ def _state(settings: Settings) -> Iterator[Check]:
         yield Check("state", True, f"on the server {reached(settings.state.url)[1]}")
     except AssistantError as error:
         yield Check("state", False, str(error), "Start it, or mend the setting state.url.")
+
+
+def _index(settings: Settings) -> Iterator[Check]:
+    """The server that keeps passages, memories and examples, where there is one."""
+    if settings.index.url:
+        from assistant.wiring import index_server  # heavy
+        try:
+            with closing(index_server(settings.index)) as server:
+                yield Check("index server", True, f"{server.name} answers, version {server.call(lambda client: client.get_version())}")
+        except AssistantError as error:
+            yield Check("index server", False, str(error), "Start it, or mend the settings index.url and index.token.")
 
 
 def _home(home: Path) -> Check:

@@ -31,6 +31,8 @@ from stores.server import Server
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
 
+    from stores.chroma_server import ChromaServer
+
 BATCH = 200
 """Rows that arrive together, or not at all."""
 
@@ -70,38 +72,42 @@ def move(steps: Iterator[Step], tell: Tell) -> Iterator[Moved]:
                 f"{step.name}: the server holds something else than the home ({other}): it was changed since, or is another's of the same name. "
                 "Take it away on one side and begin again. The home is as it was, and nothing newer on the server was overwritten."
             )
-        yield Moved(step.name, len(here), _digest(list(here.values())))
+        yield Moved(step.name, len(here), digest(list(here.values())))
 
 
 @contextmanager
-def home_to_server(home: Path, url: str) -> Iterator[Iterator[Step]]:
-    """The steps from a home, which nobody else may use meanwhile, to a server. Raises `StoreUnavailable`."""
+def home_to_server(home: Path, url: str, index: ChromaServer | None = None) -> Iterator[Iterator[Step]]:
+    """The steps from a home, which nobody else may use meanwhile, to a server, and where there is one to Chroma's. Raises `StoreUnavailable`."""
     if not home.is_dir():
         raise AssistantError(f"There is no home {home} to move. Name one with --home.")
     with ExitStack() as open_:
         open_.enter_context(closing(Home(home)))
         server = Server(url)
         open_.callback(on_server(server).close)  # makes the tables, too
-        yield _steps(home, server, open_)
+        yield _steps(home, server, index, open_)
 
 
-def _steps(home: Path, server: Server, open_: ExitStack) -> Iterator[Step]:
+def _steps(home: Path, server: Server, index: ChromaServer | None, open_: ExitStack) -> Iterator[Step]:
     """What each step needs is opened when its turn comes."""
     if (home / "history.sqlite").exists():
-        history = open_.enter_context(closing(_in_memory(home / "history.sqlite")))
+        history = open_.enter_context(closing(in_memory(home / "history.sqlite")))
         migrate(history, str(home / "history.sqlite"))
         yield from (table.step(history, server) for table in (CONVERSATIONS, MESSAGES, FEEDBACK))
     if (home / "checkpoints.sqlite").exists():
-        waiting = SqliteSaver(open_.enter_context(closing(_in_memory(home / "checkpoints.sqlite"))), serde=serde())
+        waiting = SqliteSaver(open_.enter_context(closing(in_memory(home / "checkpoints.sqlite"))), serde=serde())
         yield _checkpoints(waiting, ServerSaver(server.pool, serde=serde()))
     if (home / FILE).exists():
-        accounts = open_.enter_context(closing(_in_memory(home / FILE)))
+        accounts = open_.enter_context(closing(in_memory(home / FILE)))
         for table, step in ((TABLE, ACCOUNTS), (KEYS_TABLE, KEYS)):
             accounts.execute(table)
             yield step.step(accounts, server)
+    if index:
+        from assistant.moving_index import index_steps
+
+        yield from index_steps(home / "index", server, index, open_)
 
 
-def _in_memory(path: Path) -> sqlite3.Connection:
+def in_memory(path: Path) -> sqlite3.Connection:
     """A copy in memory: to open the file itself would change it, and so would bringing it forward."""
     log = path.with_name(f"{path.name}-wal")
     left = log.exists() and log.stat().st_size  # a program was killed: what it wrote last stands in the log alone
@@ -167,7 +173,7 @@ class Table:
             return self._digests(db.execute(sql, tuple(keys)))
 
     def _digests(self, rows: Iterator[tuple[Any, ...]]) -> Digests:
-        return {json.dumps(row[: len(self.key)], ensure_ascii=False): _digest(row) for row in rows}
+        return {json.dumps(row[: len(self.key)], ensure_ascii=False): digest(row) for row in rows}
 
 
 # What names a row stands first.
@@ -200,7 +206,7 @@ def _checkpoints(home: SqliteSaver, server: ServerSaver) -> Step:
 def _states(saver: BaseCheckpointSaver[str], threads: list[str]) -> Digests:
     def state(name: str) -> str:
         kept = [(k.checkpoint["id"], sorted(k.checkpoint["channel_values"].items()), sorted(map(repr, k.pending_writes or ()))) for k in saver.list(_of(name))]
-        return _digest(repr(kept).replace("\\x00", ""))
+        return digest(repr(kept).replace("\\x00", ""))
 
     return {name: state(name) for name in threads}
 
@@ -209,5 +215,5 @@ def _of(thread: str, **more: str) -> RunnableConfig:
     return {"configurable": {"thread_id": thread, **more}}
 
 
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()
+def digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, ensure_ascii=False, default=bytes.hex).encode("utf-8", "surrogatepass")).hexdigest()

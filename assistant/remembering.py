@@ -17,7 +17,7 @@ from graphs.errors import TurnCancelled
 from graphs.remember import remember
 from graphs.speaking import Meter
 from graphs.turn import Turn
-from stores.errors import AssistantError
+from stores.errors import AssistantError, IndexUnreachable
 
 log = logging.getLogger(__name__)
 
@@ -127,6 +127,10 @@ class Remembering:
                     done = remember(question, turn, ask=work == "by the model")
             except TurnCancelled:
                 done = work == "ahead"  # somebody asked: it is their turn, and what comes after it is another
+            except IndexUnreachable:
+                done = work == "ahead"  # what was said waits until it is back
+                with self._changed:
+                    self._last = time.monotonic()
             except AssistantError as error:
                 log.warning("After an answer, what was to be done %s was not: %s", work, error)
             finally:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 
 from assistant.errors import SettingsError
+from assistant.sections import IndexSettings, Section
 
 CONFIG_NAME = "assistant.toml"
 
@@ -36,12 +37,6 @@ def addresses(urls: str | None) -> tuple[str, ...]:
 
 
 _ADDRESSES = r"^(\s*https?://[^\s,]+\s*(,|$))*$"
-
-
-class Section(BaseModel):
-    """A group of settings; an unknown name in it is an error, not silence."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ModelSettings(Section):
@@ -235,6 +230,7 @@ class Settings(BaseSettings):
     embedding: EmbeddingSettings = Field(default_factory=EmbeddingSettings, description="The embedding model.")
     database: DatabaseSettings = Field(default_factory=DatabaseSettings, description="The user's database.")
     documents: DocumentSettings = Field(default_factory=DocumentSettings, description="Documents.")
+    index: IndexSettings = Field(default_factory=IndexSettings, description="Where passages, memories and examples are kept.")
     conversation: ConversationSettings = Field(default_factory=ConversationSettings, description="Conversations and memory.")
     state: StateSettings = Field(default_factory=StateSettings, description="Where conversations and accounts are kept.")
     page: PageSettings = Field(default_factory=PageSettings, description="The page.")

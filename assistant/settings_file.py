@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from tomlkit.exceptions import TOMLKitError
 
 from assistant.errors import SettingsError
-from assistant.settings import CONFIG_NAME, Section, Settings
+from assistant.sections import Section
+from assistant.settings import CONFIG_NAME, Settings
 
 
 def write_setting(settings: Settings, section: str, name: str, value: object) -> Path:

@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic_settings import EnvSettingsSource, InitSettingsSource, TomlConfigSettingsSource
 
-from assistant.settings import CONFIG_NAME, Section, Settings
+from assistant.sections import Section
+from assistant.settings import CONFIG_NAME, Settings
 
 
 def secrets(settings: Settings) -> Iterator[str]:

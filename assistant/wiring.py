@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assistant.home import Home
 from assistant.models.shared import Models
 from assistant.places import Place, in_memory, on_disk, on_server
 from assistant.sample import workspace
+from assistant.sections import IndexSettings
 from assistant.settings import Settings
+from stores.chroma_folder import open_client
+from stores.chroma_server import ChromaServer
 from stores.database import Database
 from stores.documents import Documents
 from stores.examples import Examples
 from stores.memories import Memories
 from stores.notes import Notes
-from stores.vectors import open_client
+
+if TYPE_CHECKING:
+    from chromadb.api import ClientAPI
 
 NOTES = "notes.toml"
 """The file in the home that holds what people wrote about tables and columns."""
@@ -50,12 +55,15 @@ class Parts:
     private: Place
     database: Database | None
     user_column: str | None
+    index: ClientAPI | ChromaServer
 
     def close(self) -> None:
         """Close all but the models."""
         if self.database:
             self.database.close()
         self.documents.close()
+        if isinstance(self.index, ChromaServer):
+            self.index.close()
         self.kept.close()
         self.private.close()
         self.home.close()
@@ -64,9 +72,10 @@ class Parts:
 def assemble(settings: Settings, home: Home, models: Models) -> Parts:
     """Open the stores and draw the graph."""
     embed, model = LazyEmbed(models), models.embedding_model()
-    client = open_client(home.index)
-    limits = settings.documents
     kept = _kept(settings, home)
+    server = kept.server if settings.index.url else None
+    client = index_server(settings.index) if settings.index.url else open_client(home.index)
+    limits = settings.documents
     url, user_column = workspace_database(settings, home.path)
 
     def forgotten(ids: Sequence[str], user: str) -> None:
@@ -78,8 +87,10 @@ def assemble(settings: Settings, home: Home, models: Models) -> Parts:
         models=models,
         documents=Documents(
             home.index,
-            client,
+            # A registry and its vectors go together: on servers, or in the home.
+            open_client(home.index) if settings.index.url and not server else client,
             embed,
+            server=server,
             model=model,
             earlier=models.earlier_embedder,
             rerank=None if settings.embedding.server_url else models.rerank,
@@ -96,7 +107,14 @@ def assemble(settings: Settings, home: Home, models: Models) -> Parts:
         private=in_memory(),
         database=open_database(settings, url) if url else None,
         user_column=user_column,
+        index=client,
     )
+
+
+def index_server(settings: IndexSettings) -> ChromaServer:
+    """Chroma's server, as the settings name it; it is reached when it is first needed."""
+    headers = {"Authorization": f"Bearer {settings.token}"} if settings.token else {}
+    return ChromaServer(settings.url or "", headers=headers, timeout=settings.timeout, certificates=settings.certificates)
 
 
 def _kept(settings: Settings, home: Home) -> Place:

@@ -105,6 +105,8 @@ def _remember(state: State, turn: Turn) -> dict[str, object]:
 
 
 def _recall(state: State, turn: Turn) -> dict[str, object]:
+    if turn.unreachable:  # nothing was found because nobody could look
+        raise turn.unreachable
     question = state["question"]
     memories = turn.services.memories
     broad = not words(question) - _KNOWING

@@ -43,12 +43,14 @@ def recall(state: State, runtime: Runtime[Turn]) -> State:
         said = services.history.recent(turn.conversation, user=turn.user, turns=bounds.recent_turns)
         # A turn that is brought back reads what was said before its question, not what was answered to it.
         new["recent"] = list(takewhile(lambda message: message.id != turn.question_id, said))
-        new["memories"] = remembered(question, turn)
+        new["memories"] = turn.reached(lambda: remembered(question, turn))
         if services.database:
             new["values"] = named_values(services.database, question, user=turn.user)
         # With the question before it, a follow-up of any kind would look like one about the same passage.
-        new["nearest"] = search(turn, question, mode="hybrid")
+        new["nearest"] = turn.reached(lambda: search(turn, question, mode="hybrid"))
         detail.append(f"{len(new['memories'])} memories, {len(new['recent'])} earlier messages")
+        if turn.unreachable:
+            detail.append("the index cannot be reached")
     return new
 
 

@@ -160,8 +160,9 @@ def prompt(state: State, turn: Turn, schema: Schema) -> list[BaseMessage]:
     inside = {table.name for table in tables}
     system = SystemMessage(prompts.sql_system(schema=schema, tables=tables))
     shown: list[BaseMessage] = []
+    examples = turn.services.examples
     # The nearest stands right before the question: a small model goes by what it read last.
-    for example in reversed(turn.services.examples.search(question, fingerprint=schema.fingerprint, user=turn.user, k=3)):
+    for example in reversed(turn.reached(lambda: examples.search(question, fingerprint=schema.fingerprint, user=turn.user, k=3))):
         shown += [HumanMessage(example.question), AIMessage(fenced(example.sql))]
     earlier = earlier_queries(state["recent"])[-2:] if leans(question) else []
     for asked, query in earlier:

@@ -33,7 +33,8 @@ def taught(state: State, turn: Turn, database: Database) -> str | None:
     question, schema = state["question"], database.schema()
     if state["route"] != "sql" or (state["recent"] and leans(question)) or _OWN.search(question) or spoken(question, turn.today):
         return None
-    found = turn.services.examples.search(question, fingerprint=schema.fingerprint, user=turn.user, k=1)
+    examples = turn.services.examples
+    found = turn.reached(lambda: examples.search(question, fingerprint=schema.fingerprint, user=turn.user, k=1))
     if not found or found[0].score < LIKE or not _same_things(found[0], state, turn, database):
         return None
     example = found[0]

@@ -11,17 +11,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 from langchain_core.language_models import BaseChatModel
 
 from graphs.errors import TurnCancelled
 from graphs.speaking import Meter, Speaker
 from graphs.values import Event, StepFinished, StepStarted, Token
+from stores.errors import IndexUnreachable
 from stores.values import Conversation, Document, Example, Memory, Message, Passage, Schema, Table, ValueMatch
 from stores.within import Within
 
 Mode = Literal["reranked", "hybrid"]
+T = TypeVar("T")
 
 
 class Database(Protocol):
@@ -130,6 +132,15 @@ class Turn:
     private: bool = False
     meter: Meter = field(default_factory=Meter)
     text: list[str] = field(default_factory=list)
+    unreachable: IndexUnreachable | None = None
+
+    def reached(self, look: Callable[[], list[T]]) -> list[T]:
+        """What is found in a store that the turn can do without, or nothing (see `unreachable`) where its server is down."""
+        try:
+            return look()
+        except IndexUnreachable as error:
+            self.unreachable = error
+            return []
 
     @property
     def speaker(self) -> Speaker:

@@ -1,6 +1,6 @@
 """Documents: files in, passages out.
 
-SQLite holds the truth (documents, chunks, their words and vectors), Chroma a copy of the vectors to search by. A document
+The registry holds the truth (documents, chunks, their words and vectors), Chroma a copy of the vectors to search by. A document
 is pending until both hold all of it; what a killed process left pending or half removed is cleared at the next start, and
 Chroma's copy is then made anew, because a graph file that was being written may be broken.
 """
@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stores import passages, renewal
-from stores.errors import NotFound, StoreUnavailable
+from stores.errors import IndexUnreachable, NotFound, StoreUnavailable
 from stores.folders import resolve
 from stores.fusion import ranked, without_repeats
 from stores.ingestion import Ingestion, Limits, discard
 from stores.orders import without
+from stores.postings import Postings
 from stores.ranking import RERANKED, Mode, combined, reranked
 from stores.registry import EVERYBODY, Registry
 from stores.renewal import Live
@@ -31,8 +33,8 @@ from stores.within import Within
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
 
-WITHIN = 2000
-"""Passages found by their words of which those are kept that lie where a search is limited to; by meaning, all there are looked at."""
+    from stores.chroma_server import ChromaServer
+    from stores.server import Server
 
 
 class Documents:
@@ -41,9 +43,10 @@ class Documents:
     def __init__(
         self,
         directory: Path,
-        client: ClientAPI,
+        client: ClientAPI | ChromaServer,
         embed: Embed,
         *,
+        server: Server | None = None,
         model: str = "",
         earlier: Callable[[str], Embed | None] = lambda model: None,
         rerank: Rerank | None = None,
@@ -56,31 +59,28 @@ class Documents:
         max_memory_megabytes: float = 2000.0,
         ocr: bool = True,
     ) -> None:
-        """`model` names what `embed` computes with; `earlier` gives what the vectors at hand were computed with, where it is another."""
-        self._embed = embed
-        self._model = model
-        self._rerank = rerank
-        self._limits = Limits(
-            max_megabytes, max_pages, chunk_tokens, max_seconds=max_seconds, max_memory_megabytes=max_memory_megabytes, ocr=ocr
-        )
-        self._candidates = candidates
-        self._longest_query = longest_query
-        self._writing = threading.Lock()
-        self._renewing = threading.Lock()
-        self._swapping = threading.Lock()
+        """`server` holds the registry, instead of the folder, where several replicas share it. `model` names what `embed` computes with;
+        `earlier` gives what the vectors at hand were computed with, where it is another."""
+        self._embed, self._model, self._earlier = embed, model, earlier
+        self._limits = Limits(max_megabytes, max_pages, chunk_tokens, 256, max_seconds, max_memory_megabytes, ocr)
+        self._rerank, self._candidates, self._longest_query = rerank, candidates, longest_query
+        self._writing, self._renewing, self._swapping = threading.Lock(), threading.Lock(), threading.Lock()
         self._closing = threading.Event()
-        self._registry = Registry(directory / "documents.sqlite")
+        self._registry = Registry(server or directory / "documents.sqlite")
         try:
-            self._live = Live(embed, Collection(client, "passages", sync_threshold=1000))
-            self._recover()
-            if renewal.of_another_model(self._registry, self._model):
-                self._live = Live(earlier(renewal.model(self._registry) or ""), self._live.collection)
+            self._postings = Postings(self._registry)
+            self._live = Live(embed, Collection(client, "passages", sync_threshold=1000), model)
+            self._whole = False
+            with suppress(IndexUnreachable):  # said when it is asked
+                self._recover()
+            if renewal.of_another_model(self._registry, model):
+                self._live = self._answering(renewal.model(self._registry) or "")
         except BaseException:
             self._registry.close()
             raise
 
     def close(self) -> None:
-        """Ends a running ingestion after its batch and releases the registry; the Chroma client is its opener's to close."""
+        """Ends a running ingestion after its batch and releases the registry; client and server are their openers' to close."""
         self._closing.set()
         with self._renewing, self._writing:
             self._registry.close()
@@ -98,7 +98,7 @@ class Documents:
         """
         owner = passages.owner_of(user)
         roots = [(str(resolve(path)), owner) for path in paths]
-        with self._writing:
+        with self._alone(self._stop(cancelled)):
             for root, _ in roots:
                 if os.path.exists(root):
                     self._registry.add_root(root, owner)
@@ -106,9 +106,17 @@ class Documents:
 
     def sync(self, progress: Callable[[IngestProgress], None] | None = None, cancelled: Callable[[], bool] | None = None) -> IngestReport:
         """Reads again all that was ever added: new, changed and removed files. A folder that is missing keeps its passages."""
-        with self._writing:
+        with self._alone(self._stop(cancelled)):
             ingestion = self._ingestion(progress, cancelled, retry_refused=False)
             return ingestion.run(self._registry.roots(), remove_missing=True)
+
+    @contextmanager
+    def _alone(self, stop: Callable[[], bool] = lambda: False) -> Iterator[None]:
+        """One thread of one replica writes at a time; the others wait."""
+        with self._writing, self._registry.alone(stop) as mine:
+            if not mine:
+                raise StoreUnavailable("Another replica is taking documents in, so nothing was done here. Try again when it is done.")
+            yield
 
     def _ingestion(
         self,
@@ -117,9 +125,9 @@ class Documents:
         *,
         retry_refused: bool = True,
     ) -> Ingestion:
-        discard(self._registry, self._live.collection, self._registry.unfinished())  # what an error interrupted
+        self._recover()  # what an error interrupted, here or on a replica that is gone
         stop = self._stop(cancelled)
-        if self._live.embed is None:  # nothing can be added to vectors whose model is gone
+        if self._current().embed is None:  # nothing can be added to vectors whose model is gone
             self._change_model(progress, stop)
         embed = self._live.embed or self._embed
         return Ingestion(self._registry, self._live.collection, embed, self._limits, progress, stop, retry_refused)
@@ -129,7 +137,7 @@ class Documents:
 
     def remove(self, id: str, *, user: str | None = None) -> None:  # noqa: A002 (the public name)
         """Removes a document for good (None: whosever it is). Raises NotFound for one that the user may not see."""
-        with self._writing:
+        with self._alone():
             found = self._registry.rows("SELECT path, user FROM documents WHERE id = ? AND state = 'ready'", (id,))
             if not found or (user is not None and found[0][1] not in (EVERYBODY, user)):
                 raise NotFound(f"There is no document {id}. List the documents to see their ids.")
@@ -143,12 +151,13 @@ class Documents:
             raise ValueError("Name the user whose documents are to be removed.")
         own = [document for document in self.all(user=user) if document.user == user]
         ids = [document.id for document in own]
-        with self._writing:
+        with self._alone():
+            self._recover()  # what could not be cleared when Chroma's server was away
             self._registry.publish([], replaced=ids)
             discard(self._registry, self._live.collection, ids)
             self._registry.forget(user)
-            if own:  # a removed vector stays in the graph
-                self._rebuild()
+            if own and not self._registry.is_shared:  # a removed vector stays in the graph
+                renewal.rebuild(self._registry, self._live.collection)
             self._live.collection.erase()
         return own
 
@@ -164,7 +173,7 @@ class Documents:
         if not query or k < 1 or only == []:
             return []
         while True:
-            live = self._live
+            live = self._current()
             try:
                 found = self._search(live, query, user, k, mode if live.embed else "keyword", only)
             except (StoreUnavailable, ValueError):
@@ -174,6 +183,16 @@ class Documents:
                 if self._is_live(live):
                     return found
 
+    def _current(self) -> Live:
+        """What is searched with; another replica may have changed over to another model."""
+        if self._registry.is_shared and (known := renewal.model(self._registry)) not in (None, self._live.model):
+            with self._swapping:
+                self._live = self._answering(str(known))
+        return self._live
+
+    def _answering(self, model: str) -> Live:
+        return Live(self._embed if model == self._model else self._earlier(model), self._live.collection, model)
+
     def _is_live(self, live: Live) -> bool:
         """Whether that is still what is searched with: else vectors of two models may have been compared."""
         with self._swapping:
@@ -181,13 +200,11 @@ class Documents:
 
     def _search(self, live: Live, query: str, user: str, k: int, mode: Mode, only: list[str] | None) -> list[Passage]:
         limit = max(self._candidates, 3 * k)
-        words = passages.keyword_scores(self._registry, query, user=user, limit=limit if only is None else WITHIN) if mode != "dense" else {}
+        words = self._postings.scores(query, user=user, limit=limit if only is None else passages.WITHIN) if mode != "dense" else {}
         vector = np.ascontiguousarray(live.embed([query])[0], dtype=np.float32) if live.embed else None
         near: dict[str, float] = {}
         if mode != "keyword" and vector is not None:
-            seen: dict[str, object] = {"user": {"$in": [EVERYBODY, user]}}
-            found = live.collection.nearest(vector, limit=limit, where=seen if only is None else {"$and": [seen, {"document": {"$in": only}}]})
-            near = {record.id: record.similarity for record in found}
+            near = passages.near(live.collection, vector, user=user, share=self._postings.share(user=user), limit=limit, only=only, needed=not words)
         chunks = passages.chunks_by_id(self._registry, list(near | words), user=user, only=only)
         similarity = {key: float(chunk.vector @ vector) if vector is not None else 0.0 for key, chunk in chunks.items()}
         scores = combined(mode, {key: score for key, score in words.items() if key in chunks}, similarity)
@@ -233,24 +250,18 @@ class Documents:
     # Staying whole
 
     def _recover(self) -> None:
-        unfinished = self._registry.unfinished()
-        if unfinished or renewal.is_rebuilding(self._registry) or not self._copy_is_whole():
-            self._registry.purge(unfinished)
-            self._rebuild()
-
-    def _copy_is_whole(self) -> bool:
-        expected = int(self._registry.rows("SELECT count(*) FROM chunks")[0][0])
-        try:
-            return self._live.collection.count() == expected
-        except StoreUnavailable:  # a graph file that cannot be read
-            return False
-
-    def _rebuild(self) -> None:
-        """Makes Chroma's copy anew from the vectors in SQLite, without embedding anything again."""
-        renewal.set_rebuilding(self._registry, on=True)
-        self._live.collection.recreate()
-        renewal.fill(self._registry, self._live.collection)
-        renewal.set_rebuilding(self._registry, on=False)
+        """Clears what was left half done, and makes Chroma's copy anew where it is not whole; left to whoever is writing now."""
+        with self._registry.alone(lambda: True) as mine:
+            if not mine:
+                return
+            collection, unfinished, shared = self._live.collection, self._registry.unfinished(), self._registry.is_shared
+            if self._whole or shared:  # no file can be broken
+                discard(self._registry, collection, unfinished)
+                unfinished = []
+            if not self._whole and (unfinished or renewal.is_rebuilding(self._registry) or not renewal.is_whole(self._registry, collection)):
+                self._registry.purge(unfinished)
+                renewal.rebuild(self._registry, collection)
+            self._whole = not shared
 
     # Staying up to date with the settings
 
@@ -265,33 +276,24 @@ class Documents:
             if stop():
                 return False
             if renewal.of_another_model(self._registry, self._model):
-                self._embed_missing(progress, stop)  # most of it, while documents may be added
-                with self._writing:
-                    if not self._change_model(progress, stop):
+                renewal.embed_missing(self._registry, self._embed, progress, stop)  # most of it, while documents may be added
+                with self._alone(stop):
+                    if renewal.of_another_model(self._registry, self._model) and not self._change_model(progress, stop):
                         return False
             if renewal.cut_otherwise(self._registry, self._limits.recipe)[0]:
                 self.sync(progress, cancelled)
             return not stop()
 
-    def _embed_missing(self, progress: Callable[[IngestProgress], None] | None, stop: Callable[[], bool]) -> bool:
-        total = renewal.missing(self._registry)
-
-        def tell(done: int) -> None:
-            if progress:
-                progress(IngestProgress(min(done, total), total, ""))
-
-        return renewal.embed_missing(self._registry, self._embed, tell=tell, cancelled=stop)
-
     def _change_model(self, progress: Callable[[IngestProgress], None] | None, stop: Callable[[], bool]) -> bool:
         """Embeds what is left and changes over; nothing else writes meanwhile."""
         discard(self._registry, self._live.collection, self._registry.unfinished())
-        if not self._embed_missing(progress, stop):
+        if not renewal.embed_missing(self._registry, self._embed, progress, stop):
             return False
         collection = self._live.collection.successor()
         renewal.fill(self._registry, collection, renewed=True)
         with self._swapping:
             renewal.adopt(self._registry, self._model)
-            self._live = Live(self._embed, collection)
+            self._live = Live(self._embed, collection, self._model)
         collection.succeed()
         renewal.set_rebuilding(self._registry, on=False)
         return True

@@ -8,6 +8,7 @@ AssistantError                 whatever this project raises on purpose
 ├── DocumentUnreadable         a file cannot be read, with the reason
 ├── NotFound                   an id that is not there (or not this user's)
 ├── StoreUnavailable           the index or the history cannot be opened or written (full disk, in use)
+│   └── IndexUnreachable       Chroma's server does not answer; what needs no index goes on
 ├── ModelUnavailable           no model file, or it cannot be loaded, or its server is gone     (assistant.errors)
 │   ├── ModelBusy              the queue for the model is full                                  (assistant.errors)
 │   └── DownloadCancelled      the user stopped a download; what came is kept                   (assistant.models.files)
@@ -50,6 +51,10 @@ class NotFound(AssistantError):
 
 class StoreUnavailable(AssistantError):
     """The index or the history cannot be opened or written."""
+
+
+class IndexUnreachable(StoreUnavailable):
+    """The server that holds the index does not answer; it is tried again with the next question."""
 
 
 def sqlite_advice(name: str) -> str:

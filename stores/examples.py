@@ -16,6 +16,8 @@ from stores.vectors import Collection, Record
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
 
+    from stores.chroma_server import ChromaServer
+
 
 APART = 0.2
 """How much less like the question (cosine) than the nearest an example may be."""
@@ -24,7 +26,7 @@ APART = 0.2
 class Examples:
     """Approved pairs of question and SQL, each tied to a schema's fingerprint and to the user who approved it."""
 
-    def __init__(self, client: ClientAPI, embed: Embed, *, model: str | None = None, min_similarity: float = 0.5) -> None:
+    def __init__(self, client: ClientAPI | ChromaServer, embed: Embed, *, model: str | None = None, min_similarity: float = 0.5) -> None:
         """`model` names what `embed` computes with; where it is another than before, what is kept is embedded anew at once."""
         self._embed = embed
         self._min_similarity = min_similarity

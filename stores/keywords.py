@@ -1,11 +1,15 @@
-"""Keyword search with SQLite's FTS5: a query that cannot leak its syntax, and BM25 over a table of chunks."""
+"""Words to search by, as SQLite's FTS5 cuts and stems them: of a query that cannot leak its syntax, and of texts."""
 
 from __future__ import annotations
 
 import re
 import sqlite3
 import threading
-from collections.abc import Mapping
+import zlib
+from array import array
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 
 # English function words: they match everywhere and say nothing. In a question so do "what", "tell", "please".
 STOP_WORDS = frozenset(
@@ -16,6 +20,7 @@ STOP_WORDS = frozenset(
     we were what when where which while who whom why will with would you your""".split()
 )
 _WORD = re.compile(r"\w+")
+_CUT = "tokenize = 'porter unicode61 remove_diacritics 2'"
 
 
 def query_words(query: str, *, limit: int = 48) -> list[str]:
@@ -33,13 +38,36 @@ def match_expression(query: str) -> str | None:
     return " OR ".join(f'"{word}"' for word in words) if words else None
 
 
+def query_terms(query: str) -> Counter[int]:
+    """The query's words, stemmed, as hashes, with how often each stands in it."""
+    return Counter(dict(_terms([" ".join(query_words(query))])[0]))
+
+
+def counted(texts: Sequence[str]) -> list[bytes]:
+    """For each text its words, stemmed, ascending: in 8 bytes each a hash (the upper half) and how often it stands there (up to 255)."""
+    return [array("Q", sorted(word << 32 | min(times, 255) for word, times in terms)).tobytes() for terms in _terms(texts)]
+
+
+def _terms(texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+    found: list[list[tuple[int, int]]] = [[] for _ in texts]
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        db.execute(f"CREATE VIRTUAL TABLE words USING fts5 (text, content = '', {_CUT})")
+        db.execute("CREATE VIRTUAL TABLE terms USING fts5vocab (words, instance)")
+        db.execute("BEGIN")
+        db.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", list(enumerate(texts)))
+        db.execute("COMMIT")
+        for row, term, times in db.execute("SELECT doc, term, count(*) FROM terms GROUP BY term, doc"):
+            found[row].append((zlib.crc32(term.encode()), times))
+    return found
+
+
 class WordIndex:
     """A small keyword index in memory, for what is kept elsewhere. Texts under ids, found by BM25."""
 
     def __init__(self, texts: Mapping[str, str]) -> None:
         self._lock = threading.Lock()
         self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        self._db.execute("CREATE VIRTUAL TABLE words USING fts5 (id UNINDEXED, text, tokenize = 'porter unicode61 remove_diacritics 2')")
+        self._db.execute(f"CREATE VIRTUAL TABLE words USING fts5 (id UNINDEXED, text, {_CUT})")
         self.put(texts)
 
     def put(self, texts: Mapping[str, str]) -> None:

@@ -26,6 +26,8 @@ from stores.vectors import Collection, Record
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
 
+    from stores.chroma_server import ChromaServer
+
 Item = tuple[str, str | None, datetime | None]
 """What is to be remembered: text, source, when it was said."""
 
@@ -35,7 +37,7 @@ class Memories:
 
     def __init__(
         self,
-        client: ClientAPI,
+        client: ClientAPI | ChromaServer,
         embed: Embed,
         *,
         model: str | None = None,
@@ -163,7 +165,7 @@ class Memories:
     def _shelf(self, user: str) -> Shelf:
         with self._lock:
             shelf = self._shelves.get(user)
-            if shelf is None:
+            if shelf is None or self._collection.is_shared:  # another program may have changed them since
                 records, vectors = self._collection.with_vectors(_of(user))
                 shelf = self._shelves[user] = Shelf([_memory(record) for record in records], vectors)
                 if len(self._shelves) > self._cached_users:

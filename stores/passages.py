@@ -1,8 +1,9 @@
-"""Reading the registry: passages by id, by keyword and by place, always for one user."""
+"""Reading the registry: passages by id and by place, always for one user."""
 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,10 +12,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stores.keywords import match_expression
+from stores.errors import IndexUnreachable
 from stores.orders import ASIDE, named
 from stores.registry import EVERYBODY, Registry
 from stores.values import Document, Passage
+from stores.vectors import Collection, Record
+
+log = logging.getLogger(__name__)
+WITHIN = 2000
+"""Passages found by their words of which those are kept that lie where a search is limited to; by meaning, all there are looked at."""
 
 _COLUMNS = "chunks.id, documents.name, documents.id, chunks.location, chunks.text, chunks.position, chunks.vector"
 _JOINED = "chunks JOIN documents ON documents.id = chunks.document"
@@ -48,17 +54,40 @@ def owner_of(user: str | None) -> str:
     return user
 
 
-def keyword_scores(registry: Registry, query: str, *, user: str, limit: int) -> dict[str, float]:
-    """BM25 of the chunks that hold words of the query, higher is better, best first."""
-    expression = match_expression(query)
-    if expression is None:
+def near(
+    collection: Collection,
+    vector: npt.NDArray[np.float32],
+    *,
+    user: str,
+    share: float,
+    limit: int,
+    only: Sequence[str] | None = None,
+    needed: bool = True,
+) -> dict[str, float]:
+    """The cosine of the nearest passages, those that the user may not see perhaps among them. `share`: how many of all they may see, 0 to 1.
+
+    Where Chroma's server cannot be reached, there are none, unless they are `needed`: then it raises IndexUnreachable.
+    """
+    try:
+        return {record.id: record.similarity for record in _nearest(collection, vector, user, share, limit, only)}
+    except IndexUnreachable as error:
+        if needed:
+            raise
+        log.warning("Searched by words alone: %s", error)
         return {}
-    found = registry.rows(
-        "SELECT chunks.id, -bm25(words, 1.0, 1.0) AS score FROM words JOIN chunks ON chunks.number = words.rowid"
-        f" JOIN documents ON documents.id = chunks.document WHERE words MATCH ? AND {_VISIBLE} ORDER BY score DESC, chunks.number LIMIT ?",
-        (expression, user, limit),
-    )
-    return dict(found)
+
+
+def _nearest(
+    collection: Collection, vector: npt.NDArray[np.float32], user: str, share: float, limit: int, only: Sequence[str] | None
+) -> list[Record]:
+    """Chroma's own filter looks at every record (0.9 s over 100,000), so it is asked only where too few would be left without."""
+    seen: dict[str, object] = {"user": {"$in": [EVERYBODY, user]}}
+    if only is not None:
+        return collection.nearest(vector, limit=limit, where={"$and": [seen, {"document": {"$in": list(only)}}]})
+    found = collection.nearest(vector, limit=int(limit / share) + 1) if share > 0.2 else []
+    if share < 1 and sum(record.metadata.get("user") in (EVERYBODY, user) for record in found) < limit:
+        return collection.nearest(vector, limit=limit, where=seen)
+    return found
 
 
 def chunks_by_id(registry: Registry, ids: Sequence[str], *, user: str, only: Sequence[str] | None = None) -> Mapping[str, StoredChunk]:

@@ -1,76 +1,31 @@
-"""The index's truth, in SQLite: which documents there are, their chunks with text and vector, and the words to find them by."""
+"""The index's truth: which documents there are, their chunks with text, vector and words; in SQLite, or on a PostgreSQL server."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stores.chunks import Chunk
-from stores.erasure import erase_free_pages
-from stores.errors import StoreUnavailable
+from stores.keywords import counted
+from stores.registry_file import RegistryFile
+from stores.registry_server import RegistryServer
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from stores.server import Server
+
 EVERYBODY = ""
 """How the stores write "for everybody"; no user may be called that."""
-
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS roots (path TEXT NOT NULL, user TEXT NOT NULL, PRIMARY KEY (path, user)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS rebuilding (since TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS excluded (path TEXT NOT NULL, user TEXT NOT NULL, PRIMARY KEY (path, user)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS refused (
-    path TEXT NOT NULL, user TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, reason TEXT NOT NULL,
-    PRIMARY KEY (path, user)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS documents (
-    id TEXT PRIMARY KEY, name TEXT NOT NULL, path TEXT NOT NULL, user TEXT NOT NULL, size INTEGER NOT NULL,
-    mtime_ns INTEGER NOT NULL, sha256 TEXT NOT NULL, added TEXT NOT NULL, passages INTEGER NOT NULL, headings TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('pending', 'ready', 'removing')), recipe TEXT NOT NULL DEFAULT ''
-);
-CREATE UNIQUE INDEX IF NOT EXISTS one_ready ON documents (path, user) WHERE state = 'ready';
-CREATE INDEX IF NOT EXISTS by_content ON documents (sha256);
-CREATE TABLE IF NOT EXISTS chunks (
-    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, document TEXT NOT NULL REFERENCES documents ON DELETE CASCADE,
-    position INTEGER NOT NULL, location TEXT NOT NULL, heading TEXT NOT NULL, text TEXT NOT NULL, vector BLOB NOT NULL,
-    above TEXT NOT NULL DEFAULT '', digest BLOB
-);
-CREATE INDEX IF NOT EXISTS of_document ON chunks (document, position);
-CREATE TABLE IF NOT EXISTS condensed (
-    document TEXT NOT NULL REFERENCES documents ON DELETE CASCADE, key TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (document, key)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS by_digest ON chunks (digest);
-CREATE TABLE IF NOT EXISTS model (name TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS renewed (id TEXT PRIMARY KEY REFERENCES chunks (id) ON DELETE CASCADE, vector BLOB NOT NULL) WITHOUT ROWID;
-CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
-    heading, text, content = 'chunks', content_rowid = 'number', tokenize = 'porter unicode61 remove_diacritics 2'
-);
-CREATE TRIGGER IF NOT EXISTS chunk_added AFTER INSERT ON chunks BEGIN
-    INSERT INTO words (rowid, heading, text) VALUES (new.number, new.heading, new.text);
-END;
-CREATE TRIGGER IF NOT EXISTS chunk_removed AFTER DELETE ON chunks BEGIN
-    INSERT INTO words (words, rowid, heading, text) VALUES ('delete', old.number, old.heading, old.text);
-END;
-"""
-_VERSION = 2
-_FROM_FIRST = (
-    "ALTER TABLE documents ADD COLUMN recipe TEXT NOT NULL DEFAULT ''",
-    "ALTER TABLE chunks ADD COLUMN above TEXT NOT NULL DEFAULT ''",
-    "ALTER TABLE chunks ADD COLUMN digest BLOB",
-    "UPDATE chunks SET above = heading",
-    "PRAGMA user_version = 2",
-)
+_SOME = 500
 
 
 @dataclass(frozen=True)
@@ -97,72 +52,27 @@ class Draft:
 
 
 class Registry:
-    """One SQLite file, one connection, taken in turns by threads."""
+    """The registry in a file (taken in turns by threads), or on a server that several replicas share."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.RLock()
-        with self._errors():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
-            try:
-                self._prepare()
-            except BaseException:
-                self._db.close()
-                raise
+    def __init__(self, place: Path | Server) -> None:
+        self._tables: RegistryFile | RegistryServer = RegistryFile(place) if isinstance(place, Path) else RegistryServer(place)
+        self.transaction, self.alone, self.close = self._tables.transaction, self._tables.alone, self._tables.close
 
-    def _prepare(self) -> None:
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version > _VERSION:
-            raise StoreUnavailable(f"{self._path} was written by a newer version of this program. Update the program.")
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA foreign_keys = ON")
-        self._db.execute("PRAGMA secure_delete = ON")
-        if version == 1:
-            with self.transaction() as db:
-                for step in _FROM_FIRST:
-                    db.execute(step)
-        self._db.executescript(_SCHEMA)
-        self._db.execute(f"PRAGMA user_version = {_VERSION}")
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise StoreUnavailable(f"The index in {self._path} cannot be used: {error}. Check the disk's space, or restore a backup.") from error
-        except OSError as error:
-            raise StoreUnavailable(f"The index in {self._path} cannot be used: {error}. Check the folder's rights.") from error
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All that is executed in it, or nothing."""
-        with self._lock, self._errors():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+    @property
+    def is_shared(self) -> bool:
+        """Whether other programs may write it at the same time."""
+        return isinstance(self._tables, RegistryServer)
 
     def rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """What a query of this package's own finds."""
-        with self._lock, self._errors():
-            return self._db.execute(query, values).fetchall()
-
-    def close(self) -> None:
-        """Releases the file."""
-        with self._lock:
-            self._db.close()
+        return self._tables.rows(query, values)
 
     # Roots: what was added, to be read again by `sync`.
 
     def add_root(self, path: str, user: str) -> None:
         """Remembers a path that was added; what had been removed there may come back."""
         with self.transaction() as db:
-            db.execute("INSERT OR IGNORE INTO roots VALUES (?, ?)", (path, user))
+            db.execute("INSERT INTO roots VALUES (?, ?) ON CONFLICT DO NOTHING", (path, user))
             db.execute("DELETE FROM excluded WHERE user = ? AND (path = ? OR instr(path, ?) = 1)", (user, path, path + os.sep))
 
     def roots(self) -> list[tuple[str, str]]:
@@ -173,7 +83,7 @@ class Registry:
         """Forgets a file for good: `sync` passes it over until it is added again."""
         with self.transaction() as db:
             db.execute("DELETE FROM roots WHERE path = ? AND user = ?", (path, user))
-            db.execute("INSERT OR IGNORE INTO excluded VALUES (?, ?)", (path, user))
+            db.execute("INSERT INTO excluded VALUES (?, ?) ON CONFLICT DO NOTHING", (path, user))
 
     def excluded(self, user: str) -> set[str]:
         """The files that were removed from the index by hand."""
@@ -182,7 +92,8 @@ class Registry:
     def refuse(self, files: Sequence[tuple[str, str, int, int, str]]) -> None:
         """Keeps why files, each (path, user, size, mtime_ns, reason), were refused: they are not read again until they change."""
         with self.transaction() as db:
-            db.executemany("INSERT OR REPLACE INTO refused VALUES (?, ?, ?, ?, ?)", files)
+            db.executemany("DELETE FROM refused WHERE path = ? AND user = ?", [file[:2] for file in files])
+            db.executemany("INSERT INTO refused VALUES (?, ?, ?, ?, ?)", list({file[:2]: file for file in files}.values()))
 
     def refused(self, user: str) -> dict[str, tuple[int, int, str]]:
         """Path to (size, mtime_ns, reason) of what was refused."""
@@ -212,16 +123,18 @@ class Registry:
         with self.transaction() as db:
             for draft in drafts:
                 e = draft.entry
+                above = [_heading(e.name, chunk) for chunk in draft.chunks]
+                words = counted([f"{heading}\n{chunk.text}" for heading, chunk in zip(above, draft.chunks, strict=True)])
                 headings = list(dict.fromkeys(chunk.headings[0] for chunk in draft.chunks if chunk.headings))
                 db.execute(
                     "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?)",
                     (e.id, e.name, e.path, e.user, e.size, e.mtime_ns, e.sha256, now, len(draft.chunks), json.dumps(headings[:20]), e.recipe),
                 )
                 db.executemany(
-                    "INSERT INTO chunks (id, document, position, location, heading, text, vector, above, digest)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO chunks (id, document, position, location, heading, text, vector, above, digest, words)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     [
-                        (f"{e.id}:{n}", e.id, n, c.location, _heading(e.name, c), c.text, vector.tobytes(), c.above, digest(e.user, c.embedded))
+                        (f"{e.id}:{n}", e.id, n, c.location, above[n], c.text, vector.tobytes(), c.above, digest(e.user, c.embedded), words[n])
                         for n, (c, vector) in enumerate(zip(draft.chunks, draft.vectors, strict=True))
                     ],
                 )
@@ -234,6 +147,7 @@ class Registry:
             db.executemany(
                 "DELETE FROM refused WHERE (path, user) IN (SELECT path, user FROM documents WHERE id = ?)", [(key,) for key in ids]
             )
+            db.execute("UPDATE changes SET number = number + 1")
 
     def purge(self, ids: Sequence[str]) -> None:
         """Deletes documents and their chunks; Chroma must have lost them before."""
@@ -246,9 +160,23 @@ class Registry:
         with self.transaction() as db:
             for table in ("roots", "excluded", "refused"):
                 db.execute(f"DELETE FROM {table} WHERE user = ?", (user,))
-            db.execute("INSERT INTO words (words) VALUES ('optimize')")  # until then it marks deleted words as gone
-        with self._lock, self._errors():
-            erase_free_pages(self._db)
+        self._tables.erase()
+
+    def changes(self) -> int:
+        """Counts up whenever documents become ready, or begin to go."""
+        return int(self.rows("SELECT number FROM changes")[0][0])
+
+    def ready(self) -> dict[str, str]:
+        """The ready documents and whose each is."""
+        return dict(self.rows("SELECT id, user FROM documents WHERE state = 'ready'"))
+
+    def words(self, documents: Sequence[str]) -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
+        """(document, its chunks, each with its words as `keywords.counted` gave them)."""
+        for start in range(0, len(documents), _SOME):
+            part = documents[start : start + _SOME]
+            found = self.rows(f"SELECT document, id, words FROM chunks WHERE document IN ({_marks(part)}) ORDER BY document, position", part)
+            for key, chunks in groupby(found, key=lambda row: str(row[0])):
+                yield key, [(chunk, words) for _, chunk, words in chunks]
 
     def unfinished(self) -> list[str]:
         """Documents that a killed process left between two states."""
@@ -265,7 +193,9 @@ class Registry:
         """Keeps it, unless the document is gone."""
         with self.transaction() as db:
             db.execute(
-                "INSERT OR REPLACE INTO condensed SELECT id, ?, ? FROM documents WHERE id = ? AND state = 'ready'", (key, text, document)
+                "INSERT INTO condensed (document, key, text) SELECT id, ?, ? FROM documents WHERE id = ? AND state = 'ready'"
+                " ON CONFLICT (document, key) DO UPDATE SET text = excluded.text",
+                (key, text, document),
             )
 
     def chunk_ids(self, ids: Sequence[str]) -> list[str]:
@@ -275,9 +205,14 @@ class Registry:
     def vectors_of(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
         """The vectors of texts that stand in the index already, by digest."""
         found: dict[bytes, bytes] = {}
-        for key in digests:
-            found.update(self.rows("SELECT digest, vector FROM chunks WHERE digest = ? LIMIT 1", (key,)))
+        for start in range(0, len(digests), _SOME):
+            part = digests[start : start + _SOME]
+            found.update(self.rows(f"SELECT digest, vector FROM chunks WHERE digest IN ({_marks(part)})", part))
         return found
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def digest(user: str, text: str) -> bytes:

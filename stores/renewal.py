@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stores.chunks import embedded
+from stores.errors import IndexUnreachable, StoreUnavailable
 from stores.registry import Registry
-from stores.values import Embed, Outdated
+from stores.values import Embed, IngestProgress, Outdated
 from stores.vectors import Collection
 
 if TYPE_CHECKING:
@@ -26,21 +27,40 @@ _AT_ONCE = 64
 
 @dataclass(frozen=True)
 class Live:
-    """What is searched with: an embedding model, None where it is no longer on this machine, and the vectors that it made."""
+    """What is searched with: an embedding model, None where it is no longer on this machine, the vectors that it made, and its name."""
 
     embed: Embed | None
     collection: Collection
+    model: str
 
 
 def set_rebuilding(registry: Registry, *, on: bool) -> None:
     """Marks that Chroma's copy is being made anew, so that a half-made one is not taken for whole."""
     with registry.transaction() as db:
-        db.execute("INSERT OR IGNORE INTO rebuilding VALUES ('now')" if on else "DELETE FROM rebuilding")
+        db.execute("INSERT INTO rebuilding VALUES ('now') ON CONFLICT DO NOTHING" if on else "DELETE FROM rebuilding")
 
 
 def is_rebuilding(registry: Registry) -> bool:
     """Whether a process was killed while it made Chroma's copy anew."""
     return bool(registry.rows("SELECT 1 FROM rebuilding"))
+
+
+def is_whole(registry: Registry, collection: Collection) -> bool:
+    """Whether Chroma's copy holds as many chunks as there are. Raises IndexUnreachable."""
+    try:
+        return collection.count() == int(registry.rows("SELECT count(*) FROM chunks")[0][0])
+    except IndexUnreachable:
+        raise
+    except StoreUnavailable:  # a graph file that cannot be read
+        return False
+
+
+def rebuild(registry: Registry, collection: Collection) -> None:
+    """Makes Chroma's copy anew from the vectors in the registry, without embedding anything again."""
+    set_rebuilding(registry, on=True)
+    collection.recreate()
+    fill(registry, collection)
+    set_rebuilding(registry, on=False)
 
 
 def fill(registry: Registry, collection: Collection, *, renewed: bool = False) -> None:
@@ -103,7 +123,7 @@ def some_missing(registry: Registry, *, limit: int = _AT_ONCE) -> list[tuple[str
 def cut_otherwise(registry: Registry, recipe: str) -> tuple[int, int]:
     """(documents, their passages) that were cut by other rules."""
     documents, passages = registry.rows(
-        "SELECT count(*), total(passages) FROM documents WHERE state = 'ready' AND recipe NOT IN ('', ?)", (recipe,)
+        "SELECT count(*), coalesce(sum(passages), 0) FROM documents WHERE state = 'ready' AND recipe NOT IN ('', ?)", (recipe,)
     )[0]
     return documents, int(passages)
 
@@ -121,20 +141,23 @@ def outdated(registry: Registry, embed: Embed, *, other: bool, recipe: str) -> O
     return Outdated(model(registry) or "", waiting, documents, seconds)
 
 
-def embed_missing(registry: Registry, embed: Embed, *, tell: Callable[[int], None], cancelled: Callable[[], bool]) -> bool:
+def embed_missing(
+    registry: Registry, embed: Embed, progress: Callable[[IngestProgress], None] | None, cancelled: Callable[[], bool]
+) -> bool:
     """Embeds them all, a few at a time, telling how many are done; False where it was cancelled."""
-    done = 0
+    done, total = 0, missing(registry)
     while some := some_missing(registry):
         if cancelled():
             return False
         vectors: npt.NDArray[np.float32] = np.ascontiguousarray(embed([text for _, text in some]), dtype=np.float32)
         with registry.transaction() as db:  # a chunk may have gone meanwhile
             db.executemany(
-                "INSERT INTO renewed SELECT id, ? FROM chunks WHERE id = ?",
+                "INSERT INTO renewed SELECT id, ? FROM chunks WHERE id = ? ON CONFLICT DO NOTHING",
                 [(vector.tobytes(), key) for (key, _), vector in zip(some, vectors, strict=True)],
             )
         done += len(some)
-        tell(done)
+        if progress:
+            progress(IngestProgress(min(done, total), total, ""))
     return True
 
 
@@ -144,4 +167,4 @@ def adopt(registry: Registry, name: str) -> None:
         db.execute("UPDATE chunks SET vector = (SELECT vector FROM renewed WHERE renewed.id = chunks.id)")
         db.execute("DELETE FROM renewed")
         db.execute("UPDATE model SET name = ?", (name,))
-        db.execute("INSERT OR IGNORE INTO rebuilding VALUES ('now')")
+        db.execute("INSERT INTO rebuilding VALUES ('now') ON CONFLICT DO NOTHING")

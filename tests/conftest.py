@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.chroma import chroma, chroma_server  # noqa: F401  (fixtures)
 from tests.network_guard import Guard
 from tests.postgres import cluster, server, state_url  # noqa: F401  (fixtures)
 

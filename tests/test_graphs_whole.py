@@ -16,9 +16,9 @@ from graphs.extracting import grammar
 from graphs.parts import cut, joined
 from graphs.turn import Bounds
 from graphs.values import StepFinished
+from stores.chroma_folder import open_client
 from stores.documents import Documents
 from stores.values import Document, Message, Passage
-from stores.vectors import open_client
 from tests import hashed
 from tests.test_graphs_turn import NOW, Bench
 

@@ -179,6 +179,7 @@ index.close()
 """
 
 
+@pytest.mark.timeout(3600)
 def test_search_over_many_chunks(tmp_path: Path, fetched: Callable[[str], Path]) -> None:
     """The bar: 0.15 s a query at the 95th percentile without reranking, less than 1 GB above the model."""
     wanted = int(os.environ.get("MEASURE_CHUNKS", "100000"))

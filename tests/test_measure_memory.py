@@ -24,9 +24,9 @@ from graphs.secrets import holds_secret
 from graphs.statements import stated
 from graphs.turn import Services, Turn
 from graphs.when import dated
+from stores.chroma_folder import open_client
 from stores.history import History
 from stores.memories import Memories
-from stores.vectors import open_client
 
 pytestmark = [pytest.mark.measure, pytest.mark.model]
 SCRIPTS = Path(__file__).parent / "memory"

@@ -91,6 +91,7 @@ PUBLIC = {
     "DatabaseUnavailable",
     "Document",
     "DocumentUnreadable",
+    "IndexUnreachable",
     "Done",
     "Event",
     "Example",

@@ -47,7 +47,7 @@ def test_a_chroma_collection_a_traced_chain_and_a_page_reach_nothing(tmp_path):
         import gradio
         from langchain_core.runnables import RunnableLambda
         from langsmith.utils import tracing_is_enabled
-        from stores.vectors import open_client
+        from stores.chroma_folder import open_client
 
         client = open_client(__import__("pathlib").Path("index"))
         collection = client.get_or_create_collection("words", embedding_function=None)

@@ -19,11 +19,12 @@ from typing import Any
 
 import pytest
 
+from stores.chroma_folder import open_client
 from stores.documents import Documents
 from stores.errors import NotFound, StoreUnavailable
+from stores.keywords import counted
 from stores.ranking import RERANKED
 from stores.values import Embed, IngestProgress
-from stores.vectors import open_client
 from stores.within import Within
 from tests import hashed
 
@@ -62,9 +63,8 @@ class Index:
             "SELECT name, passages, (SELECT count(*) FROM chunks WHERE document = documents.id) FROM documents"
         ):
             assert passages == found, name
-        connection = sqlite3.connect(self.home / "documents.sqlite")
-        connection.execute("INSERT INTO words (words, rank) VALUES ('integrity-check', 1)")  # raises where words and chunks disagree
-        connection.close()
+        held = self.rows("SELECT heading, text, words FROM chunks")
+        assert [words for *_, words in held] == counted([f"{heading}\n{text}" for heading, text, _ in held])
 
 
 @pytest.fixture

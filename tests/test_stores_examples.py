@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from stores.chroma_folder import open_client
 from stores.errors import NotFound
 from stores.examples import Examples
 from stores.values import Embed
-from stores.vectors import open_client
 from tests import hashed
 
 

@@ -19,11 +19,11 @@ import pytest
 from chromadb.api import ClientAPI
 
 from stores.agreement import says_the_same
+from stores.chroma_folder import open_client
 from stores.errors import NotFound, StoreUnavailable
 from stores.links import links
 from stores.memories import Memories
 from stores.values import Embed
-from stores.vectors import open_client
 from tests import hashed
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -142,7 +142,7 @@ KEEP = """
 import sys
 from pathlib import Path
 from stores.memories import Memories
-from stores.vectors import open_client
+from stores.chroma_folder import open_client
 from tests import hashed
 memories = Memories(open_client(Path(sys.argv[1])), hashed.embed)
 for n in range(10_000):

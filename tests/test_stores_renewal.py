@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stores.chroma_folder import open_client
 from stores.examples import Examples
 from stores.memories import Memories
 from stores.values import Embed
-from stores.vectors import open_client
 from tests import hashed, prose
 from tests.test_stores_documents import Index
 
@@ -207,18 +207,32 @@ def test_a_succession_that_a_kill_cut_short_is_finished(tmp_path: Path) -> None:
     client.close()
 
 
-def test_an_index_of_the_first_format_is_brought_forward(tmp_path: Path, folder: Path) -> None:
+_WITH_FTS = """
+    ALTER TABLE chunks DROP COLUMN words; DROP TABLE changes;
+    CREATE VIRTUAL TABLE words USING fts5 (
+        heading, text, content = 'chunks', content_rowid = 'number', tokenize = 'porter unicode61 remove_diacritics 2'
+    );
+    INSERT INTO words (words) VALUES ('rebuild');
+    CREATE TRIGGER chunk_added AFTER INSERT ON chunks BEGIN SELECT 1; END;
+    CREATE TRIGGER chunk_removed AFTER DELETE ON chunks BEGIN SELECT 1; END;
+    PRAGMA user_version = 2;
+"""
+_BEFORE_RENEWAL = """
+    DROP INDEX by_digest; DROP TABLE model; DROP TABLE renewed;
+    ALTER TABLE chunks DROP COLUMN above; ALTER TABLE chunks DROP COLUMN digest;
+    ALTER TABLE documents DROP COLUMN recipe; PRAGMA user_version = 1;
+"""
+
+
+@pytest.mark.parametrize("earlier", [_WITH_FTS, _WITH_FTS + _BEFORE_RENEWAL], ids=["second", "first"])
+def test_an_index_of_an_earlier_format_is_brought_forward(tmp_path: Path, folder: Path, earlier: str) -> None:
     home = tmp_path / "home"
-    index = Index(home)
+    index = Index(home, model="hashed")
     index.documents.add(folder)
     count = index.documents.count()
     index.close()
     db = sqlite3.connect(home / "documents.sqlite")
-    db.executescript("""
-        DROP INDEX by_digest; DROP TABLE model; DROP TABLE renewed;
-        ALTER TABLE chunks DROP COLUMN above; ALTER TABLE chunks DROP COLUMN digest;
-        ALTER TABLE documents DROP COLUMN recipe; PRAGMA user_version = 1;
-    """)
+    db.executescript(earlier)
     db.close()
     embed = Counting()
     index = Index(home, embed, model="hashed")

@@ -21,16 +21,18 @@ def migrate(
     to: Annotated[str | None, typer.Option(help="A PostgreSQL URL; the setting state.url when left out.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Carry what the home keeps over to a server: conversations, turns that wait for a reply, accounts. The home stays as it is;
-    a move that was cut off goes on where it stopped when it is begun again."""
+    """Carry what the home keeps over to a server: conversations, turns that wait for a reply, accounts; and where index.url is set,
+    documents, memories and examples. The home stays as it is; a move that was cut off goes on where it stopped when it is begun again."""
     settings = session(ctx).settings()
     url = to or settings.state.url
     if not url:
         raise typer.BadParameter("name a server, or set state.url.", ctx=ctx, param_hint="--to")
     from assistant.moving import home_to_server, move
+    from assistant.wiring import index_server
 
     moved = []
-    with progress("Moving") as tell, home_to_server(settings.home.expanduser(), url) as steps:
+    index = index_server(settings.index) if settings.index.url else None
+    with progress("Moving") as tell, home_to_server(settings.home.expanduser(), url, index) as steps:
         for done in move(steps, tell):
             moved.append({"name": done.name, "count": done.count, "sha256": done.sha256})
     if as_json:
