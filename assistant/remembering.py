@@ -44,6 +44,7 @@ class Remembering:
         self._doubtful: deque[Said] = deque()
         self._ahead: deque[Said] = deque(maxlen=AHEAD)
         self._busy: Turn | None = None
+        self._reads_ahead = False
         self._dropped: Turn | None = None
         self._asking = 0
         self._last = 0.0
@@ -102,6 +103,8 @@ class Remembering:
         with self._changed:
             self._closing = True
             self._ahead.clear()
+            if self._busy and self._reads_ahead:
+                self._busy.cancelled.set()
             self._changed.notify_all()
             thread = self._thread
             self._changed.wait_for(lambda: not (self._said or self._doubtful or self._busy), CLOSING)
@@ -152,6 +155,7 @@ class Remembering:
                 self._changed.wait(max(0.01, self._quiet - self._idle()) if waits and not self._asking else None)
             work: Work = "by program" if self._said else "by the model" if self._doubtful else "ahead"
             question, turn = (self._said or self._doubtful or self._ahead).popleft()
+            self._reads_ahead = work == "ahead"
             self._busy = dataclasses.replace(turn, cancelled=threading.Event(), emit=lambda event: None, meter=Meter(), text=[])
             return work, question, self._busy
 

@@ -131,8 +131,13 @@ def test_the_last_answer_is_read_ahead_while_nobody_asks(monkeypatch: Any) -> No
     with remembering.asking():
         remembering.said("Hello!", replace(given, question_id="gone"))
         remembering.drop("7", ["c"])
-    remembering.close()
     assert done == ["slow"]
+    reading.clear()
+    remembering.said("Hello!", replace(given, question_id="slow"))
+    assert reading.wait(5)
+    began = time.monotonic()
+    remembering.close()
+    assert time.monotonic() - began < 4, "nothing is lost by not reading on"
 
 
 def test_what_is_said_in_passing_is_known_in_the_next_conversation(tmp_path: Any) -> None:
