@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import stat
-import tempfile
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
-from assistant import machine
+from assistant import doctor_stores, machine
+from assistant.doctor_stores import Check as Check
+from assistant.doctor_stores import nearest
 from assistant.errors import ModelUnavailable
 from assistant.models import advice
 from assistant.models.build import built_for, rebuild, supported_by, unused
@@ -31,16 +27,6 @@ _SPARE_BYTES = 500_000_000
 """What the index, the history and the kept prefixes may grow to before somebody looks again."""
 
 
-@dataclass(frozen=True)
-class Check:
-    """One line of the doctor; `todo` says what to do where it is not ok."""
-
-    name: str
-    ok: bool
-    detail: str
-    todo: str = ""
-
-
 def checks(settings: Settings) -> Iterator[Check]:
     """Look at this machine and this set-up, the quick things first. Nothing is changed or fetched."""
     files = ModelFiles(settings.models_directory, sources=settings.model.sources)
@@ -50,10 +36,10 @@ def checks(settings: Settings) -> Iterator[Check]:
     yield _disk(settings, files)
     yield _chat_model(settings, files)
     yield _embedding_model(settings, files)
-    yield _database(settings)
-    yield from _state(settings)
-    yield from _index(settings)
-    yield _home(settings.home)
+    yield doctor_stores.database(settings)
+    yield from doctor_stores.state(settings)
+    yield from doctor_stores.index(settings)
+    yield doctor_stores.home(settings.home)
     yield _network(settings)
 
 
@@ -147,7 +133,7 @@ def calibrate(settings: Settings, progress: Progress) -> None:
 
 
 def _disk(settings: Settings, files: ModelFiles) -> Check:
-    directory = _nearest(files.directory)
+    directory = nearest(files.directory)
     free, needed = shutil.disk_usage(directory).free, _SPARE_BYTES
     for name in settings.local_models():
         try:
@@ -206,85 +192,13 @@ def _from_catalogue(name: str) -> bool:
     return True
 
 
-def _database(settings: Settings) -> Check:
-    from assistant.wiring import open_database, workspace_database
-
-    url, _ = workspace_database(settings, settings.home)
-    if url is None:
-        return Check("database", True, "none; the setting database.url names one")
-    try:
-        database = open_database(settings, url)
-        try:
-            count = len(database.schema().tables)
-        finally:
-            database.close()
-    except AssistantError as error:
-        return Check(
-            "database", False, str(error), "Check the setting database.url, and that the database can be reached."
-        )
-    whose = "" if settings.database.url else " (the sample)"
-    if not count:
-        return Check(
-            "database",
-            False,
-            f"opens{whose}, and has no table that may be seen",
-            "Check the settings database.url and database.tables.",
-        )
-    return Check("database", True, f"opens{whose}: {count} table{'s' if count != 1 else ''}")
-
-
-def _state(settings: Settings) -> Iterator[Check]:
-    """The server that keeps the conversations, where there is one."""
-    if not settings.state.url:
-        return
-    from stores.server import reached
-
-    try:
-        yield Check("state", True, f"on the server {reached(settings.state.url)[1]}")
-    except AssistantError as error:
-        yield Check("state", False, str(error), "Start it, or mend the setting state.url.")
-
-
-def _index(settings: Settings) -> Iterator[Check]:
-    """The server that keeps passages, memories and examples, where there is one."""
-    if settings.index.url:
-        from assistant.wiring import index_server  # heavy
-        try:
-            with closing(index_server(settings.index)) as server:
-                yield Check("index server", True, f"{server.name} answers, version {server.call(lambda client: client.get_version())}")
-        except AssistantError as error:
-            yield Check("index server", False, str(error), "Start it, or mend the settings index.url and index.token.")
-
-
-def _home(home: Path) -> Check:
-    there = _nearest(home)
-    try:
-        with tempfile.TemporaryFile(dir=there):
-            pass
-    except OSError as error:
-        return Check(
-            "index",
-            False,
-            f"{there} cannot be written: {error.strerror}",
-            "Let --home, or ASSISTANT_HOME, name a folder that can.",
-        )
-    if there != home:
-        return Check("index", True, f"{home} will be made at the first start")
-    mode = stat.S_IMODE(home.stat().st_mode)
-    if os.name == "posix" and mode & 0o077:
-        return Check(
-            "index", False, f"{home} can be opened by other users (mode {mode:04o})", f"Run: chmod 700 '{home}'"
-        )
-    return Check(
-        "index", True, f"{home} can be written, by you alone" if os.name == "posix" else f"{home} can be written"
-    )
-
-
 def _network(settings: Settings) -> Check:
     """What leaves this machine: only what the user has configured."""
     sent = {
         "model.server_url": (settings.model.server_url, "questions, rows and passages"),
         "embedding.server_url": (settings.embedding.server_url, "questions, passages and memories"),
+        "state.url": (settings.state.url, "conversations and accounts"),
+        "index.url": (settings.index.url, "passages and memories"),
         "watching.otlp_url": (settings.watching.otlp_url, "the steps of each turn"),
     }
     used = {name: (urls, what) for name, (urls, what) in sent.items() if urls}
@@ -305,9 +219,3 @@ def _hosts(urls: str) -> str:
     """Host and port of each URL, without what may be secret in it."""
     parts = [urlsplit(url) for url in addresses(urls)]
     return ", ".join(f"{part.hostname}:{part.port}" if part.port else str(part.hostname) for part in parts)
-
-
-def _nearest(path: Path) -> Path:
-    """The path itself, or the nearest folder above it that exists."""
-    path = path.expanduser().absolute()
-    return next(folder for folder in (path, *path.parents) if folder.is_dir())

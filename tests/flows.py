@@ -31,7 +31,7 @@ ROWS, SOURCES, TALK = "rows", "sources", "talk"
 """The conversations that are there before anybody comes."""
 QUESTIONS = {
     ROWS: "How many repairs are there for each status?",
-    SOURCES: "Where is the tandem kept, according to the documents?",
+    SOURCES: "Is the tandem kept in the room behind the green door?",
     TALK: "Thank you, that helped!",
 }
 

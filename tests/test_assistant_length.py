@@ -15,6 +15,7 @@ from assistant import Answer, Assistant, Settings, answer_to_json
 from graphs.earlier import before, called_back, condensed
 from graphs.turn import Bounds
 from stores.history import History
+from stores.history_file import HistoryFile
 from tests.scripted_models import RuleModels
 from ui.chat import Chat
 from ui.session import Session
@@ -27,7 +28,8 @@ SAID = "The brake of the tandem squeaks when it is wet, so the pads are to be ch
 
 def said(history: History, user: str, turns: int, conversation: str = "c") -> None:
     """A conversation of so many turns, as the assistant would have kept it."""
-    history._connection.execute("PRAGMA synchronous = OFF")  # nothing here has to survive a kill
+    assert isinstance(history._tables, HistoryFile)
+    history._tables._connection.execute("PRAGMA synchronous = OFF")  # nothing here has to survive a kill
     history.ensure(conversation, user=user, title="A talk")
     for number in range(turns):
         asked = history.begin(conversation, user=user, question=f"What about bicycle {number}, say it in a sentence or two?")

@@ -457,7 +457,7 @@ def test_eval_prints_the_model_and_the_figures(shell: Shell, tmp_path: Path, mon
     assert printed["model"]["name"] == "qwen2.5-coder-1.5b"
     assert len(printed["model"]["sha256"]) == 64
     assert printed["model"]["sha256"] in shell.err
-    assert fetched == ["all-minilm-l6-v2", "qwen2.5-coder-1.5b"]
+    assert sorted(fetched) == ["all-minilm-l6-v2", "qwen2.5-coder-1.5b"]
     assert shell("eval", "routing", *options, "--limit", "1") == 0
     assert "accuracy" in shell.out
     (tmp_path / "ids").write_text("2\n")

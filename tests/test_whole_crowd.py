@@ -173,9 +173,9 @@ def test_three_at_once_are_kept_apart_and_told_their_place(crowd: Any, serving: 
     url = serving(1).url
     people = [Person(crowd, url, word) for word in WORDS[:3]]
     try:
-        ask_all(people, "Where is the {} kept, according to the documents?", 240)
+        ask_all(people, "Is the {} kept in the room behind the green door?", 240)
         apart(people)
-        assert all("green door" in person.seen[-1] for person in people), [person.seen[-1] for person in people]
+        assert all("second shelf" in person.seen[-1] for person in people), [person.seen[-1] for person in people]
         assert max(places(people)) >= 0
     finally:
         for person in people:
@@ -190,7 +190,7 @@ def test_ten_at_once_are_kept_apart_and_memory_stays_flat(crowd: Any, serving: C
     url = serving(4).url
     people = [Person(crowd, url, word) for word in WORDS]
     sizes = []
-    for question in ("Where is the {} kept, according to the documents?", "Who signs the list when the {} is taken out?", "On which shelf is the {}?"):
+    for question in ("Is the {} kept in the room behind the green door?", "Who signs the list when the {} is taken out?", "On which shelf is the {}?"):
         ask_all(people, question, 600)
         apart(people)
         sizes.append(psutil.Process().memory_info().rss / 2**20)
