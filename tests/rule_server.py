@@ -1,6 +1,7 @@
 """An OpenAI-compatible model server as a process of its own, to be killed: it follows the rule of `tests.scripted_models`.
 
-`python -m tests.rule_server PORT SECONDS`: an answer takes so many seconds, as a real one would.
+`python -m tests.rule_server PORT SECONDS`: an answer takes so many seconds, as a real one would; by its words half as long to half as long again,
+as no crowd keeps step.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +108,7 @@ def _json(writer: asyncio.StreamWriter, content: dict[str, Any]) -> None:
 
 async def _words(writer: asyncio.StreamWriter, text: str, seconds: float) -> None:
     pieces = re.findall(r"\S+\s*", text)
+    seconds *= 0.5 + zlib.crc32(text.encode()) % 1000 / 1000
 
     def frame(data: str) -> None:
         sent = f"data: {data}\n\n".encode()
