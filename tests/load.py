@@ -38,7 +38,7 @@ class Load:
         return f"p{number % 10}"
 
     async def run(self, team: Team, prefix: str = "c", give_up: float = 120.0) -> None:
-        """Hold the conversations, `at_once` at a time; who is told of an error asks again."""
+        """Hold the conversations, `at_once` at a time, the first of them begun over an answer's length; who is told of an error asks again."""
         began = time.monotonic()
         gate = asyncio.Semaphore(self.at_once)
         limits = httpx.Limits(max_connections=self.at_once, max_keepalive_connections=self.at_once)
@@ -46,6 +46,8 @@ class Load:
 
             async def talk(number: int) -> None:
                 async with gate:
+                    if number < self.at_once:
+                        await asyncio.sleep(team.model.seconds * number / self.at_once)
                     self.answers[f"{prefix}{number}"] = [await self._ask(client, team, prefix, number, turn, give_up) for turn in range(self.turns)]
 
             await asyncio.gather(*(talk(number) for number in range(self.conversations)))

@@ -109,7 +109,7 @@ class Outage:
         return f"{self.part}: while away {self.answered} turns answered, {self.told} told; last told {self.after:.1f} s after its return ({self.why})"
 
 
-def killed(load: Load, part: str, kill: Callable[[], None], start: Callable[[], None], *, away: float = 4.0) -> Outage:
+def killed(load: Load, part: str, kill: Callable[[], None], start: Callable[[], None], *, away: float) -> Outage:
     """Kill a part under the load, bring it back after some seconds, and look for fifteen more."""
     began = time.monotonic()
     kill()
@@ -121,7 +121,7 @@ def killed(load: Load, part: str, kill: Callable[[], None], start: Callable[[], 
     late = [when - back for when, _ in told if when > back]
     answered = sum(began + 1 < when < back for when in load.answered)
     assert any(when > back for when in load.answered), f"{part} is back, and nobody is answered"
-    return Outage(part, answered, len(told), max(late, default=0.0), "; ".join(sorted({why[:110] for _, why in told})))
+    return Outage(part, answered, len(told), max(late, default=0.0), "; ".join(sorted({" ".join(why.split())[:110] for _, why in told})))
 
 
 def test_each_part_may_die_under_load_and_nobody_is_left_untold(whole: Team) -> None:
@@ -135,14 +135,18 @@ def test_each_part_may_die_under_load_and_nobody_is_left_untold(whole: Team) -> 
         victim.start()
         victim.ready()
 
+    def crash() -> None:
+        whole.state.stop(signal.SIGQUIT)
+
     outages = []
-    for part, kill, start in (
-        ("replica", victim.kill, again),
-        ("model server", whole.model.kill, whole.model.start),
-        ("Chroma", whole.index.kill, whole.index.start),
-        ("PostgreSQL", lambda: whole.state.stop(signal.SIGQUIT), whole.state.start),
+    for part, away, kill, start in (
+        ("replica", 4, victim.kill, again),
+        ("model server", 4, whole.model.kill, whole.model.start),
+        ("Chroma", 4, whole.index.kill, whole.index.start),
+        ("PostgreSQL", 4, crash, whole.state.start),
+        ("PostgreSQL for longer than anybody waits", 14, crash, whole.state.start),
     ):
-        outages.append(killed(load, part, kill, start))
+        outages.append(killed(load, part, kill, start, away=away))
         print(f"\n{outages[-1]}", flush=True)  # noqa: T201
         assert running.is_alive(), "the load ended too soon to show anything: set TEAM_CONVERSATIONS higher"
     running.join(300)
