@@ -147,7 +147,7 @@ class _Pool(ConnectionPool[_Connection]):
         self._down, self._broke = False, 0.0
         super().__init__(
             conninfo, connection_class=_Connection, min_size=1, max_size=connections, open=True, timeout=seconds, reconnect_timeout=AGAIN_SECONDS, num_workers=2,
-            kwargs={"autocommit": True}, configure=_configure, check=self._look, name=name,
+            kwargs={"autocommit": True}, configure=_configure, check=self._look, reconnect_failed=self._again, name=name,
         )  # fmt: skip
 
     def _look(self, connection: _Connection) -> None:
@@ -165,6 +165,11 @@ class _Pool(ConnectionPool[_Connection]):
         elif connection.made > self._broke:
             self._broke = time.monotonic()
             self.drain()
+
+    def _again(self, _: object) -> None:
+        """Go on trying: those who wait would be found a connection only once somebody else asked for one."""
+        if not self.closed:
+            self.check()
 
     @contextmanager
     def connection(self, timeout: float | None = None) -> Iterator[_Connection]:

@@ -261,6 +261,19 @@ def test_connections_just_used_are_not_looked_at_and_where_one_broke_none_is_use
     server.close()
 
 
+def test_who_waits_for_a_server_is_served_as_soon_as_it_is_back(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stores.server.AGAIN_SECONDS", 1.0)
+    server = Server(f"{cluster.url}/postgres", connections=2, seconds=25)
+    history = History(server)
+    assert not history.holds("c", user="7")
+    cluster.stop(signal.SIGQUIT)
+    Timer(4.0, cluster.start).start()
+    began = time.monotonic()
+    assert not history.holds("c", user="7"), "the pool had given up trying, and nobody else asked"
+    assert time.monotonic() - began < 15
+    server.close()
+
+
 def test_an_answer_is_kept_although_the_server_went_away_while_it_was_made(home: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     from assistant.turns import Turns
 
