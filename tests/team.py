@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -74,8 +74,7 @@ class Team:
     model: RunningRule
     replicas: tuple[Replica, ...]
     url: str
-    key: str = ""
-    keys: dict[str, str] = field(default_factory=dict)
+    key: str
 
     def headers(self, person: str) -> dict[str, str]:
         """The headers of a request for a person."""
@@ -83,7 +82,7 @@ class Team:
 
 
 @contextmanager
-def team(folder: Path, *, seconds: float, proxy: bool = True) -> Iterator[Team]:
+def team(folder: Path, *, seconds: float) -> Iterator[Team]:
     """A team whose model's answers take so many seconds. Skips where a part is not installed."""
     state, model, index = Cluster(), RunningRule(seconds), RunningChroma(folder)
     made: list[Replica] = []
@@ -104,14 +103,10 @@ def team(folder: Path, *, seconds: float, proxy: bool = True) -> Iterator[Team]:
             replica.start()
         for replica in made:
             replica.ready()
-        url = made[0].url
-        if proxy:
-            port = free_port()
-            nginx = _nginx(folder, port, made)
-            url = f"http://127.0.0.1:{port}"
-        found = Team(state, index, model, tuple(made), url)
-        found.key = made[0].run("keys", "add", "load", "--user", "gate", "--scope", "ask", "--scope", "people", "--scope", "documents", "--scope", "memories")
-        yield found
+        port = free_port()
+        nginx = _nginx(folder, port, made)
+        scopes = [word for scope in ("ask", "people", "documents", "memories") for word in ("--scope", scope)]
+        yield Team(state, index, model, tuple(made), f"http://127.0.0.1:{port}", made[0].run("keys", "add", "load", "--user", "gate", *scopes))
     finally:
         if nginx:
             nginx.terminate()
