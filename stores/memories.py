@@ -163,15 +163,20 @@ class Memories:
         return [memory for memory in (_memory(record, score=record.similarity) for record in found) if not memory.until][:k]
 
     def _shelf(self, user: str) -> Shelf:
+        if self._collection.is_shared:  # another program may have changed them since; nobody waits for what others fetch
+            return self._fetched(user)
         with self._lock:
             shelf = self._shelves.get(user)
-            if shelf is None or self._collection.is_shared:  # another program may have changed them since
-                records, vectors = self._collection.with_vectors(_of(user))
-                shelf = self._shelves[user] = Shelf([_memory(record) for record in records], vectors)
+            if shelf is None:
+                shelf = self._shelves[user] = self._fetched(user)
                 if len(self._shelves) > self._cached_users:
                     self._shelves.popitem(last=False)
             self._shelves.move_to_end(user)
             return shelf
+
+    def _fetched(self, user: str) -> Shelf:
+        records, vectors = self._collection.with_vectors(_of(user))
+        return Shelf([_memory(record) for record in records], vectors)
 
     def all(self, *, user: str) -> list[Memory]:
         """The user's memories, the last said first."""

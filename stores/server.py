@@ -25,6 +25,8 @@ AGAIN_SECONDS = 4.0
 """The longest pause between two tries to reach a server that is down, so that its return is soon noticed."""
 DOWN_SECONDS = 1.0
 """So long a call waits for a server that the call before found down."""
+FRESH_SECONDS = 1.0
+"""So long after its last use a connection is given out again without a look at it: a turn takes some twenty."""
 _LOCK = 0x617373697374
 """The advisory lock of who changes tables: one replica at a time."""
 
@@ -132,22 +134,52 @@ def translated(sql: str) -> str:
     return _DIFFERENT.sub(other, sql)
 
 
-class _Pool(ConnectionPool[psycopg.Connection[Any]]):
+class _Connection(psycopg.Connection[Any]):
+    """A connection that knows when it was made, and when all went well with it (`time.monotonic`)."""
+
+    made = well = -FRESH_SECONDS
+
+
+class _Pool(ConnectionPool[_Connection]):
     """A pool that says what is wrong in this project's words, to whoever uses it."""
 
     def __init__(self, name: str, conninfo: str, connections: int, seconds: float) -> None:
+        self._down, self._broke = False, 0.0
         super().__init__(
-            conninfo, min_size=1, max_size=connections, open=True, timeout=seconds, reconnect_timeout=AGAIN_SECONDS, num_workers=2,
-            kwargs={"autocommit": True}, configure=_configure, check=ConnectionPool.check_connection, name=name,
+            conninfo, connection_class=_Connection, min_size=1, max_size=connections, open=True, timeout=seconds, reconnect_timeout=AGAIN_SECONDS, num_workers=2,
+            kwargs={"autocommit": True}, configure=_configure, check=self._look, reconnect_failed=self._again, name=name,
         )  # fmt: skip
-        self._down = False
+
+    def _look(self, connection: _Connection) -> None:
+        if time.monotonic() - connection.well < FRESH_SECONDS:
+            return
+        try:
+            self.check_connection(connection)
+        finally:
+            self._left(connection)
+
+    def _left(self, connection: _Connection) -> None:
+        """Where one broke, so have those that were made before: they go together, for the pool pauses ever longer between two that it finds broken."""
+        if not connection.closed:
+            connection.well = time.monotonic()
+        elif connection.made > self._broke:
+            self._broke = time.monotonic()
+            self.drain()
+
+    def _again(self, _: object) -> None:
+        """Go on trying: those who wait would be found a connection only once somebody else asked for one."""
+        if not self.closed:
+            self.check()
 
     @contextmanager
-    def connection(self, timeout: float | None = None) -> Iterator[psycopg.Connection[Any]]:
+    def connection(self, timeout: float | None = None) -> Iterator[_Connection]:
         try:
             with super().connection(DOWN_SECONDS if self._down else timeout) as connection:
                 self._down = False
-                yield connection
+                try:
+                    yield connection
+                finally:
+                    self._left(connection)
         except PoolTimeout as error:
             self._down = True
             raise StoreUnavailable(
@@ -171,8 +203,9 @@ def _told(error: psycopg.Error, name: str) -> AssistantError:
     return StoreUnavailable(f"The server {name} refused: {said}. Check that the user of state.url may read and write there.")
 
 
-def _configure(connection: psycopg.Connection[Any]) -> None:
+def _configure(connection: _Connection) -> None:
     connection.execute(_SESSION)
+    connection.made = time.monotonic()
 
 
 def _one(connection: psycopg.Connection[Any], sql: str) -> bool:

@@ -23,6 +23,7 @@ from assistant.models.load import load_chat, load_embedder
 from assistant.models.pool import Pool
 from assistant.models.server import ServerChat
 from assistant.models.server_embeddings import ServerEmbedder
+from assistant.models.shared import Models
 from graphs.errors import TurnCancelled
 from tests.model_server import Script, served
 
@@ -270,6 +271,19 @@ def test_another_server_embeds_and_what_is_too_long_is_cut(addresses: tuple[str,
         two[1].longest = 10
         with pytest.raises(Exception, match="too large"):
             embed(["x" * 5000])
+
+
+def test_a_question_is_embedded_once_for_all_stores_that_are_searched(addresses: tuple[str, str], two: tuple[Script, Script], tmp_path: Path) -> None:
+    models = Models(Settings(home=tmp_path, embedding={"server_url": addresses[0]}), None)
+    first, again = models.embed(["Where?"]), models.embed(["Where?"])
+    first[:] = 0
+    assert np.linalg.norm(again) == pytest.approx(1)
+    models.embed(["Where?", "When?"])
+    assert [request["input"] for request in two[0].requests] == [["Where?"], ["Where?", "When?"]]
+    models.forget("7")
+    models.embed(["Where?"])
+    assert len(two[0].requests) == 3
+    models.close()
 
 
 def test_an_embedding_server_that_is_gone_is_named() -> None:

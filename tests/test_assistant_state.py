@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Timer
+from threading import Barrier, Timer
 from typing import Any
 
 import psycopg
@@ -18,6 +18,7 @@ import pytest
 
 from assistant import Assistant, AssistantError, NotFound, Settings, StoreUnavailable
 from assistant.doctor import checks
+from stores.history import History
 from stores.schema import NEWEST
 from stores.server import Server, translated
 from tests.postgres import Cluster, admin
@@ -233,6 +234,44 @@ def test_a_server_that_is_gone_is_said_once_and_used_again_when_it_is_back(home:
     cluster.stop()
     with pytest.raises(StoreUnavailable, match=r"of state\.url cannot be reached.*refused.*Check the URL"):
         replica(home, url, "late")
+
+
+def test_connections_just_used_are_not_looked_at_and_where_one_broke_none_is_used_again(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stores.server.FRESH_SECONDS", 60.0)
+    server = Server(f"{cluster.url}/postgres")
+    history = History(server)
+    with ThreadPoolExecutor(6) as pool:
+        together = Barrier(6)
+
+        def hold(_: int) -> None:
+            with server.reading():
+                together.wait(20)
+
+        list(pool.map(hold, range(6)))
+    looked: list[object] = []
+    real = server.pool.check_connection
+    monkeypatch.setattr(server.pool, "check_connection", lambda connection: (looked.append(connection), real(connection)))
+    assert not history.holds("c", user="7")
+    assert looked == []
+    cluster.stop(signal.SIGQUIT)
+    cluster.start()
+    began = time.monotonic()
+    assert not history.holds("c", user="7"), "the first connection breaks, and the others go with it"
+    assert time.monotonic() - began < 5
+    server.close()
+
+
+def test_who_waits_for_a_server_is_served_as_soon_as_it_is_back(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stores.server.AGAIN_SECONDS", 1.0)
+    server = Server(f"{cluster.url}/postgres", connections=2, seconds=25)
+    history = History(server)
+    assert not history.holds("c", user="7")
+    cluster.stop(signal.SIGQUIT)
+    Timer(4.0, cluster.start).start()
+    began = time.monotonic()
+    assert not history.holds("c", user="7"), "the pool had given up trying, and nobody else asked"
+    assert time.monotonic() - began < 15
+    server.close()
 
 
 def test_an_answer_is_kept_although_the_server_went_away_while_it_was_made(home: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:

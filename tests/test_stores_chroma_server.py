@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from stores.chroma_server import ChromaServer
 from stores.errors import IndexUnreachable, StoreUnavailable
 from stores.examples import Examples
 from stores.memories import Memories
+from stores.vectors import Collection
 from tests import hashed
 from tests.chroma import RunningChroma
 from tests.test_stores_renewal import Counting
@@ -45,6 +47,31 @@ def test_two_replicas_see_each_others_memories(replica: Callable[[], ChromaServe
     one.forget(green.id, user="7")
     assert [m.text for m in two.search("favourite colour", user="7")] == ["I live in Ghent."]
     assert two.all(user="8") == two.search("Ghent", user="8") == []
+
+
+def test_nobody_waits_for_the_memories_that_another_user_fetches(replica: Callable[[], ChromaServer], monkeypatch: pytest.MonkeyPatch) -> None:
+    memories = Memories(replica(), hashed.embed, model="hashed")
+    memories.add("I live in Ghent.", user="8")
+    fetching, go_on = threading.Event(), threading.Event()
+    real = Collection.with_vectors
+
+    def slow(self: Collection, where: Any) -> Any:
+        if "7" in str(where):
+            fetching.set()
+            go_on.wait(20)
+        return real(self, where)
+
+    monkeypatch.setattr(Collection, "with_vectors", slow)
+    waiting = threading.Thread(target=memories.search, args=("Ghent",), kwargs={"user": "7"})
+    waiting.start()
+    assert fetching.wait(10)
+    asked = threading.Thread(target=memories.search, args=("Ghent",), kwargs={"user": "8"}, daemon=True)
+    asked.start()
+    asked.join(10)
+    kept_waiting = asked.is_alive()
+    go_on.set()
+    waiting.join()
+    assert not kept_waiting
 
 
 def test_two_replicas_see_each_others_examples(replica: Callable[[], ChromaServer]) -> None:

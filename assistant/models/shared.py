@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from assistant.models.server_embeddings import ServerEmbedder
     from assistant.models.worker_process import Worker
 
+QUESTIONS = 64
+"""Texts that were embedded alone whose vectors are kept in memory: those of the turns under way."""
+
 
 class Models:
     """The models, each loaded when first needed and shared by every Assistant that was made from it."""
@@ -33,6 +36,7 @@ class Models:
         self._worker: Worker | None = None
         self._embedder: OnnxEmbedder | ServerEmbedder | None = None
         self._embedding = settings.embedding.name  # the stores hold its vectors: another one takes a new start
+        self._one = lru_cache(QUESTIONS)(lambda text: self.embedder()([text]))
         model = settings.model
         self.files = ModelFiles(settings.models_directory, sources=model.sources, hub_endpoint=model.hub_endpoint)
 
@@ -113,7 +117,8 @@ class Models:
         return tuple(model.pool for model in (self._chat, self._embedder) if model is not None and hasattr(model, "pool"))
 
     def forget(self, user: str) -> None:
-        """Drop what the language model keeps of a user's conversations in memory."""
+        """Drop what the models keep of a user's conversations in memory."""
+        self._one.cache_clear()
         with self._chat_lock:
             if hasattr(self._chat, "forget"):
                 self._chat.forget(user)
@@ -149,8 +154,8 @@ class Models:
         return None
 
     def embed(self, texts: Any) -> Any:
-        """Texts to unit vectors (see `stores.values.Embed`)."""
-        return self.embedder()(texts)
+        """Texts to unit vectors (see `stores.values.Embed`). A question is looked up in several stores, so the last ones' vectors are kept."""
+        return self._one(texts[0]).copy() if len(texts) == 1 else self.embedder()(texts)
 
     def rerank(self, query: str, texts: Sequence[str]) -> list[float]:
         """How well texts answer a query (see `stores.values.Rerank`)."""
@@ -168,6 +173,7 @@ class Models:
             if self._embedder is not None and hasattr(self._embedder, "close"):
                 self._embedder.close()
             self._embedder = None
+        self._one.cache_clear()
         with self._chat_lock:
             if self._chat is not None:
                 self._chat.close()
