@@ -12,6 +12,7 @@ import pytest
 from stores.chroma_server import ChromaServer
 from stores.documents import Documents
 from stores.errors import IndexUnreachable, StoreUnavailable
+from stores.retry import twice
 from stores.server import Server
 from tests import hashed, prose
 from tests.chroma import RunningChroma, once_back
@@ -34,6 +35,7 @@ class Replica:
         self.client.close()
         self.server.close()
 
+    @twice  # a connection that was just cut may be given out once more
     def check_whole(self) -> None:
         """Registry and vectors hold the same chunks, each once, all of ready documents."""
         with self.server.reading() as db:
