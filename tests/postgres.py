@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +53,7 @@ class Cluster:
         if made.returncode:
             shutil.rmtree(folder, ignore_errors=True)
             pytest.skip(f"initdb failed: {made.stderr.decode()[-300:]}")
+        self._starting: threading.Timer | None = None
         self._command = [binaries / "postgres", "-D", data, "-p", str(self.port), "-k", folder, "-h", "127.0.0.1", "-F"]
         self.start()
 
@@ -59,12 +61,19 @@ class Cluster:
         self._process = subprocess.Popen(self._command, stderr=subprocess.DEVNULL, **self._common)  # type: ignore[call-overload]
         _wait(f"{self.url}/postgres")
 
+    def start_in(self, seconds: float) -> None:
+        """Start after so long, beside what the test does."""
+        self._starting = threading.Timer(seconds, self.start)
+        self._starting.start()
+
     def stop(self, how: int = signal.SIGINT) -> None:
         """SIGINT hangs up on everybody; SIGQUIT is a crash."""
         self._process.send_signal(how)
         self._process.wait(20)
 
     def remove(self) -> None:
+        if self._starting:
+            self._starting.join()  # it may still be looking whether the server is there
         if self._process.poll() is None:
             self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier, Timer
+from threading import Barrier
 from typing import Any
 
 import psycopg
@@ -267,7 +267,7 @@ def test_who_waits_for_a_server_is_served_as_soon_as_it_is_back(cluster: Cluster
     history = History(server)
     assert not history.holds("c", user="7")
     cluster.stop(signal.SIGQUIT)
-    Timer(4.0, cluster.start).start()
+    cluster.start_in(4.0)
     began = time.monotonic()
     assert not history.holds("c", user="7"), "the pool had given up trying, and nobody else asked"
     assert time.monotonic() - began < 15
@@ -282,7 +282,7 @@ def test_an_answer_is_kept_although_the_server_went_away_while_it_was_made(home:
     def meanwhile(self: Turns, *given: Any) -> Any:
         answer = real(self, *given)
         cluster.stop(signal.SIGQUIT)
-        Timer(1.0, cluster.start).start()
+        cluster.start_in(1.0)
         return answer
 
     with replica(home, f"{cluster.url}/postgres", "one") as one:
