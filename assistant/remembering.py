@@ -1,5 +1,4 @@
-"""What is done after the answer, in a thread of its own that gives way to whoever asks: what was said is considered, and what the
-next question's prompts begin with is read."""
+"""What was said is considered after the answer, in a thread of its own that gives way to whoever asks."""
 
 from __future__ import annotations
 
@@ -10,9 +9,7 @@ import time
 from collections import deque
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
-from typing import Literal
 
-from graphs.ahead import read_ahead
 from graphs.errors import TurnCancelled
 from graphs.remember import remember
 from graphs.speaking import Meter
@@ -25,10 +22,7 @@ QUIET = 1.0
 """Seconds without a question after which the model may be asked what is worth keeping."""
 CLOSING = 5.0
 """Seconds that `close` gives to what was said last."""
-AHEAD = 4
-"""Conversations that are read ahead: more people than that who talk at once leave the model no quiet."""
 Said = tuple[str, Turn]
-Work = Literal["by program", "by the model", "ahead"]
 
 
 class Remembering:
@@ -42,9 +36,7 @@ class Remembering:
         self._changed = threading.Condition()
         self._said: deque[Said] = deque()
         self._doubtful: deque[Said] = deque()
-        self._ahead: deque[Said] = deque(maxlen=AHEAD)
         self._busy: Turn | None = None
-        self._reads_ahead = False
         self._dropped: Turn | None = None
         self._asking = 0
         self._last = 0.0
@@ -67,21 +59,20 @@ class Remembering:
                 self._changed.notify_all()
 
     def said(self, question: str, turn: Turn) -> None:
-        """Consider a question that was answered, but for a private one, and read ahead in its conversation."""
+        """Consider a question that was answered; a private one is passed over."""
+        if turn.private:
+            return
         with self._changed:
-            if not turn.private:
-                self._said.append((question, turn))
-            self._leave_ahead(turn.user, {turn.conversation})
-            self._ahead.append((question, turn))
+            self._said.append((question, turn))
             if (self._thread is None or not self._thread.is_alive()) and not self._closing:
                 self._thread = threading.Thread(target=self._work, name="remembering", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
 
-    def settle(self, timeout: float = 60.0, *, ahead: bool = False) -> bool:
-        """Wait until everything that was said has been considered, and with `ahead` all is read; whether it has."""
+    def settle(self, timeout: float = 60.0) -> bool:
+        """Wait until everything that was said has been considered; whether it has."""
         with self._changed:
-            return self._changed.wait_for(lambda: not (self._said or self._doubtful or self._busy or (ahead and self._ahead)), timeout)
+            return self._changed.wait_for(lambda: not (self._said or self._doubtful or self._busy), timeout)
 
     def drop(self, user: str, conversations: Container[str]) -> None:
         """Consider no more what was said in conversations that are deleted; returns when nothing of them is under way."""
@@ -92,7 +83,6 @@ class Remembering:
         with self._changed:
             self._said = deque(said for said in self._said if not gone(said[1]))
             self._doubtful = deque(said for said in self._doubtful if not gone(said[1]))
-            self._leave_ahead(user, conversations)
             if self._busy and gone(self._busy):
                 self._dropped = self._busy  # so that it is not put back
                 self._busy.cancelled.set()
@@ -102,9 +92,6 @@ class Remembering:
         """Finish what was said, within some seconds, and stop."""
         with self._changed:
             self._closing = True
-            self._ahead.clear()
-            if self._busy and self._reads_ahead:
-                self._busy.cancelled.set()
             self._changed.notify_all()
             thread = self._thread
             self._changed.wait_for(lambda: not (self._said or self._doubtful or self._busy), CLOSING)
@@ -115,49 +102,40 @@ class Remembering:
         if thread:
             thread.join()
 
-    def _leave_ahead(self, user: str, conversations: Container[str]) -> None:
-        kept = (said for said in self._ahead if said[1].user != user or said[1].conversation not in conversations)
-        self._ahead = deque(kept, maxlen=AHEAD)
-
     def _work(self) -> None:
         while (given := self._next()) is not None:
-            work, question, turn = given
+            (question, turn), ask = given
             done = True
             try:
-                if work == "ahead":
-                    read_ahead(turn)
-                else:
-                    done = remember(question, turn, ask=work == "by the model")
+                done = remember(question, turn, ask=ask)
             except TurnCancelled:
-                done = work == "ahead"  # somebody asked: it is their turn, and what comes after it is another
+                done = False  # somebody asked: it is their turn
             except IndexUnreachable:
-                done = work == "ahead"  # what was said waits until it is back
+                done = False  # it comes back
                 with self._changed:
                     self._last = time.monotonic()
             except AssistantError as error:
-                log.warning("After an answer, what was to be done %s was not: %s", work, error)
+                log.warning("What was said was not considered: %s", error)
             finally:
                 with self._changed:
                     self._busy = None
-                    if not done and turn is not self._dropped and not (self._closing and work == "by the model"):
+                    if not done and turn is not self._dropped and not (self._closing and ask):
                         self._doubtful.append((question, turn))
                     self._changed.notify_all()
 
-    def _next(self) -> tuple[Work, str, Turn] | None:
-        """What is to be done next; None once closed and done. Only while nobody asks is the model made use of."""
+    def _next(self) -> tuple[Said, bool] | None:
+        """What is to be considered next, and whether the model may be asked; None once closed and done."""
         with self._changed:
             while not self._said:
-                waits = self._doubtful or self._ahead
-                if waits and not self._asking and (self._closing or self._idle() >= self._quiet):
+                if self._doubtful and not self._asking and (self._closing or self._idle() >= self._quiet):
                     break
-                if self._closing and not waits:
+                if self._closing and not self._doubtful:
                     return None
-                self._changed.wait(max(0.01, self._quiet - self._idle()) if waits and not self._asking else None)
-            work: Work = "by program" if self._said else "by the model" if self._doubtful else "ahead"
-            question, turn = (self._said or self._doubtful or self._ahead).popleft()
-            self._reads_ahead = work == "ahead"
+                self._changed.wait(max(0.01, self._quiet - self._idle()) if self._doubtful and not self._asking else None)
+            ask = not self._said
+            question, turn = (self._doubtful if ask else self._said).popleft()
             self._busy = dataclasses.replace(turn, cancelled=threading.Event(), emit=lambda event: None, meter=Meter(), text=[])
-            return work, question, self._busy
+            return (question, self._busy), ask
 
     def _idle(self) -> float:
         return time.monotonic() - self._last

@@ -73,12 +73,7 @@ def route_system(*, schema: Schema | None, outline: Sequence[str]) -> str:
 
 def route_question(*, question: str, before: str | None) -> str:
     """The message to be sorted, after the one it follows on."""
-    return f"{route_before(before)} {question} =>" if before else f"{question} =>"
-
-
-def route_before(question: str) -> str:
-    """How the message begins that is to be sorted, where it follows on from a question."""
-    return f"(after: {_short(question, 120)})"
+    return f"(after: {_short(before, 120)}) {question} =>" if before else f"{question} =>"
 
 
 def _table_line(table: TableInfo) -> str:

@@ -71,15 +71,12 @@ def possible(turn: Turn) -> list[Route]:
 
 def messages(state: State, turn: Turn) -> list[SystemMessage | HumanMessage]:
     """The relevance agent's prompt."""
-    before = previous_question(state["recent"]) if leans(state["question"]) else None
-    return [SystemMessage(route_system(turn)), HumanMessage(prompts.route_question(question=state["question"], before=before))]
-
-
-def route_system(turn: Turn) -> str:
-    """The relevance agent's rules, which hold what everybody may see; a user's own documents count as evidence."""
     database = turn.services.database
+    # The outline in the shared prefix holds what everybody may see; a user's own documents count as evidence.
     outline = turn.services.documents.outline(user="", limit=OUTLINE)
-    return prompts.route_system(schema=database.schema() if database else None, outline=outline)
+    system = prompts.route_system(schema=database.schema() if database else None, outline=outline)
+    before = previous_question(state["recent"]) if leans(state["question"]) else None
+    return [SystemMessage(system), HumanMessage(prompts.route_question(question=state["question"], before=before))]
 
 
 def clarify(state: State, runtime: Runtime[Turn]) -> Command[Literal["recall", "sql", "documents"]]:

@@ -84,10 +84,6 @@ class Speaker:
         found: list[str] = message.response_metadata["drafts"]
         return found
 
-    def read_ahead(self, messages: Sequence[BaseMessage]) -> None:
-        """Let the model read what a later prompt of this user begins with."""
-        self.model.read_ahead(list(messages), self.user, cancelled=self.cancelled)  # type: ignore[attr-defined]
-
     def choose(self, messages: Sequence[BaseMessage], choices: Sequence[str]) -> dict[str, float]:
         """The probability of each choice, in one constrained step; they sum to 1."""
         message = self.model.invoke(list(messages), choices=list(choices), user=self.user, cancelled=self.cancelled)

@@ -282,26 +282,6 @@ def test_warming_reads_ahead(fetched: Fetched, tmp_path: Path) -> None:
 
 
 @pytest.mark.model
-@pytest.mark.parametrize("last", ["assistant", "user"])
-def test_what_was_read_ahead_is_not_read_again_and_is_one_users(engine: Engine, last: str) -> None:
-    begun = [Turn("system", RULES + STORY), Turn("user", "What came in?"), Turn("assistant", "Three parcels and a letter.")]
-    whole = [*begun, Turn("user", "And who wrote it down?")] if last == "assistant" else [begun[0], Turn("user", "What came in? Three parcels, said the clerk.")]
-    ahead = begun if last == "assistant" else [begun[0], Turn("user", "What came in?")]
-    begins = engine.template.beginning(ahead)
-    engine.read_ahead(Call(begins, user="ahead"), Cost())
-    before = len(engine.prefixes)
-    engine.read_ahead(Call(begins, user="ahead"), Cost())
-    assert len(engine.prefixes) == before
-    known = begins.tokens
-    given = engine.template.prompt(whole)
-    assert given.tokens[: len(known)] == known
-    assert len(known) > given.shared
-    for user, least, most in (("another", 0, given.shared), ("ahead", len(known), len(given.tokens) - 1)):
-        _, cost = answer(engine, Call(given, user=user, max_tokens=1))
-        assert least <= cost.cached_tokens <= most
-
-
-@pytest.mark.model
 @pytest.mark.parametrize("name", ["smollm2-135m", "qwen2.5-coder-0.5b"])
 def test_a_read_stops_within_a_second_and_leaves_no_trace(name: str, request: pytest.FixtureRequest) -> None:
     made: Engine = request.getfixturevalue("engine" if name.startswith("smol") else "qwen")

@@ -103,43 +103,6 @@ def test_closing_finishes_what_was_said() -> None:
     assert kept(given) == [VAN]
 
 
-def test_the_last_answer_is_read_ahead_while_nobody_asks(monkeypatch: Any) -> None:
-    done: list[str] = []
-    reading, cancelled = threading.Event(), threading.Event()
-
-    def read(given: Turn) -> None:
-        done.append(given.question_id)
-        reading.set()
-        if given.question_id == "slow":
-            assert given.cancelled.wait(5)
-            cancelled.set()
-            raise TurnCancelled("stopped")
-
-    monkeypatch.setattr("assistant.remembering.read_ahead", read)
-    model, remembering = Reader(), Remembering(quiet=0.05)
-    given = turn(model, private=True)
-    with remembering.asking():
-        remembering.said("Hello!", replace(given, question_id="one"))
-        remembering.said("Hello!", replace(given, question_id="slow"))  # takes the place of the one before
-        assert remembering.settle(5)
-        assert not done
-    assert reading.wait(5)
-    with remembering.asking():
-        assert cancelled.wait(5), "who asks is not kept waiting"
-    assert remembering.settle(5, ahead=True)
-    assert done == ["slow"], "and it is not done again: what comes next is another conversation"
-    with remembering.asking():
-        remembering.said("Hello!", replace(given, question_id="gone"))
-        remembering.drop("7", ["c"])
-    assert done == ["slow"]
-    reading.clear()
-    remembering.said("Hello!", replace(given, question_id="slow"))
-    assert reading.wait(5)
-    began = time.monotonic()
-    remembering.close()
-    assert time.monotonic() - began < 4, "nothing is lost by not reading on"
-
-
 def test_what_is_said_in_passing_is_known_in_the_next_conversation(tmp_path: Any) -> None:
     with Assistant(Settings(home=tmp_path, sample=False), models=RuleModels()) as assistant:  # type: ignore[arg-type]
         assistant.ask("I live in Porto.", user="7", conversation="a")

@@ -46,8 +46,6 @@ CONVERSATION = (
 )
 """One conversation over the sample workspace that takes every route, with follow-ups."""
 
-READING = 5.0
-"""Seconds at most in which a person reads an answer before the next question."""
 # The block that changes with what was found: passages or rows, up to the question.
 _CARRIED = re.compile(r"\[1\] [\s\S]*(?=\n\nQuestion: )|\n\nResult:\n[\s\S]*")
 
@@ -135,10 +133,6 @@ class Measured(Assistant):
         self.watched = Watched(settings, settings.home / "prefixes")
         super().__init__(settings, models=self.watched)
 
-    def settle(self, seconds: float) -> None:
-        """Wait, so long at most, until what is done after an answer is done."""
-        self._turns.remembering.settle(seconds, ahead=True)
-
     def close(self) -> None:
         """Close the stores and free the models."""
         super().close()
@@ -164,8 +158,6 @@ def converse(assistant: Measured, turns: int, run: Run) -> Told:
         before, embedding = len(models.seen), models.embedding_seconds
         answer = assistant.ask(question, conversation=f"bench-{number // len(CONVERSATION)}")
         inside = sum(call.seconds for call in models.seen[before:]) + models.embedding_seconds - embedding
-        # Somebody reads the answer meanwhile; what the model reads ahead is counted as this turn's.
-        assistant.settle(READING)
         told.answers.append(answer)
         told.outside.append(answer.usage.seconds - inside)
         told.resident.append(resident_bytes())

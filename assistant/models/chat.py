@@ -72,13 +72,6 @@ class LlamaChat(StreamedChat):
         with self.queue.turn("", cancelled):
             self.engine.warm(system, cancelled=cancelled)
 
-    def read_ahead(self, messages: list[BaseMessage], user: str, *, cancelled: Cancelled | None = None) -> None:
-        """Read what a user's next prompt will begin with: all of it up to the end of the last message's words."""
-        call = Call(self.engine.template.beginning(turns(messages)), user=user, cancelled=cancelled)
-        cost = Cost()
-        with self.queue.turn(user, cancelled), self._watching(call, cost):
-            self.engine.read_ahead(call, cost)
-
     def forget(self, user: str) -> None:
         """Drop what memory holds of a user's conversations."""
         self.engine.forget(user)

@@ -152,14 +152,6 @@ class Engine:
             with self._reader.working(prompt, user=None, cancelled=cancelled, cost=Cost()):
                 return
 
-    def read_ahead(self, call: Call, cost: Cost) -> None:
-        """Read what a later prompt of this user begins with (`ChatTemplate.beginning`), unless it is kept already."""
-        self._left(call.prompt)
-        _, known = self.prefixes.find(call.prompt.tokens, shared=call.prompt.shared, user=call.user)
-        if known < len(call.prompt.tokens) - 1:
-            with self._working(call, 0, cost):
-                return
-
     def forget(self, user: str) -> None:
         """Drop what was kept of a user's conversations."""
         self.prefixes.forget(user)

@@ -90,13 +90,6 @@ class ChatTemplate:
         leads = bool(turns) and turns[0].role == "system"
         return Prompt(tuple(tokens), (shared or (len(tokens) if not reply else 0)) if leads else 0)
 
-    def beginning(self, turns: Sequence[Turn]) -> Prompt:
-        """The tokens up to the end of the last message's words: what a conversation that goes on from there begins with."""
-        whole = self.prompt(turns, reply=False)
-        text, is_content = self._segments(turns, reply=False)[-1]
-        closing = 0 if is_content else len(self._tokenizer.tokenize(text, special=True))
-        return Prompt(whole.tokens[: len(whole.tokens) - closing], whole.shared)
-
     def system_prefix(self, system: str) -> Prompt:
         """The tokens that every conversation under this system message begins with."""
         whole = self.prompt([Turn("system", system), Turn("user", "")])

@@ -22,7 +22,7 @@ from stores.errors import AssistantError
 
 LOAD, STREAM, CANCEL, LEAVE, END = "load", "stream", "cancel", "leave", "end"
 PIECE, DONE, FAILED = "piece", "done", "failed"
-CANCELLABLE = (STREAM, "warm", "read_ahead")
+CANCELLABLE = (STREAM, "warm")
 
 Load = Callable[[], Any]
 """Makes the chat model. It is pickled, so it must be importable: a function of a module, or a `partial` of one."""

@@ -52,10 +52,6 @@ class WorkerChat(StreamedChat):
         """Read a system message ahead of time, so that the first question under it need not wait for it."""
         self.worker.call("warm", system, cancelled=cancelled)
 
-    def read_ahead(self, messages: list[BaseMessage], user: str, *, cancelled: Cancelled | None = None) -> None:
-        """Read what a user's next prompt will begin with: all of it up to the end of the last message's words."""
-        self.worker.call("read_ahead", messages, user, cancelled=cancelled)
-
     def forget(self, user: str) -> None:
         """Drop what memory holds of a user's conversations."""
         if self.worker.pid is not None:
