@@ -11,7 +11,7 @@ from langgraph.runtime import Runtime
 from graphs import prompts
 from graphs.enough import enough
 from graphs.evidence import parts
-from graphs.grounding import cite, sentences, stands_on_rows, support
+from graphs.grounding import cite, sentences, stands_on_rows, support, without_currency
 from graphs.hop import follow, leads
 from graphs.quoting import quoted, strays, told, without_preamble
 from graphs.recall import leans, previous_question, standalone
@@ -96,10 +96,10 @@ def _spoken(question: str, turn: Turn, table: Table) -> bool:
     if any(isinstance(cell, str) and aside(cell) == ASIDE for row in table.rows for cell in row):
         return False  # a cell that addresses the assistant is quoted by the template
     messages = [SystemMessage(prompts.ROWS_SYSTEM), HumanMessage(prompts.rows_question(question=question, table=table))]
-    shown = 0
+    shown, known = 0, f"{question} {table.columns} {table.rows}"
     for sentence in sentences(turn.speaker.stream(messages, max_tokens=120)):
         if stands_on_rows(sentence, table, question):
-            turn.say((" " if shown else "") + sentence)
+            turn.say((" " if shown else "") + without_currency(sentence, known))
             shown += 1
     return shown > 0
 
@@ -119,6 +119,8 @@ def listed(table: Table) -> str:
     head = next((n for n, name in enumerate(table.columns) if "name" not in name.lower()), len(table.columns)) or 1
     shown = ", ".join(_row(row, head) for row in table.rows[:LISTED_ROWS])
     count = f"more than {len(table.rows)}" if table.truncated else str(len(table.rows))
+    if len(set(table.rows)) == 1:
+        return f"I found {count}, all the same: {_row(table.rows[0], head)}."
     if len(table.rows) > LISTED_ROWS:
         return f"I found {count}; the first {LISTED_ROWS} are {shown}."
     return f"I found {count}: {shown}."
@@ -194,7 +196,7 @@ def _from_both(state: State, turn: Turn, table: Table) -> dict[str, object]:
         if not turn.text:
             turn.say(listed(table))
     if not citations:
-        turn.say(f" {_not_found(passages)}")
+        turn.say(f" {_not_found(passages, besides=True)}")
     return {"citations": citations, "grounded": bool(citations)}
 
 
@@ -228,8 +230,10 @@ def _names_a_cell(sentence: str, table: Table) -> bool:
     return any(_text(cell).casefold() in folded for row in table.rows for cell in row if cell not in (None, ""))
 
 
-def _not_found(passages: Sequence[Passage]) -> str:
+def _not_found(passages: Sequence[Passage], *, besides: bool = False) -> str:
+    """What was looked at in vain; `besides` the rows that were found."""
     given = list(dict.fromkeys(p.document for p in passages if p.orders))[:3]
     note = f" In {'; '.join(given)} I set aside text that addresses me; ask what it tells the assistant, and I will quote it." if given else ""
     looked = list(dict.fromkeys(f"{p.document} ({p.location})" for p in passages))[:3]
-    return f"I don't know: I did not find that in your documents. The nearest I looked at: {'; '.join(looked)}.{note}"
+    what = "In your documents I did not find anything that answers this." if besides else "I don't know: I did not find that in your documents."
+    return f"{what} The nearest I looked at: {'; '.join(looked)}.{note}"

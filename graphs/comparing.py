@@ -5,6 +5,7 @@ The model never reads both sides at once, so that it cannot take the one for the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -24,6 +25,10 @@ QUOTED_WORDS = 45
 """What one side alone has in a section is quoted up to so many words, and condensed beyond."""
 MOST_CHANGED = 30
 _LOOKED_AT = 400
+
+
+# "3. Prices", where a file does not say that it is a heading.
+_NUMBERED_HEADING = re.compile(r"\W*\d+(\.\d+)*[.)]?\s+[^\W\d][^\W\d]+(\s+[^\W\d]+){0,2}\W*$")
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ def _lines(side: Work) -> list[_Line]:
             for text in split(passage.text):
                 if text.strip() in headings:
                     heading = text.strip()
-                elif words(text):
+                elif words(text) and not _NUMBERED_HEADING.match(text):
                     found.setdefault(_key(text), _Line(text, heading, passage, part.document))
     return list(found.values())
 

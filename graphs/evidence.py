@@ -38,6 +38,8 @@ WEIGHTS: dict[str, dict[str, float]] = {
     "carried": {"sql": -0.5, "documents": -0.3, "chat": 2.1, "off_topic": -0.9},
     # How many of the question's words stand in something that the user told: not fitted, since no message of the set had a memory.
     "held": {"sql": -0.5, "memory": 3.0, "off_topic": -1.5},
+    # "Our policy", "do we": of the asker's own firm, whether or not it is written down. Not fitted either.
+    "ours": {"documents": 0.3, "off_topic": -1.5},
     "errand": {"documents": -0.3, "memory": -0.2, "chat": -0.7, "off_topic": 1.4},
 }
 
@@ -76,20 +78,21 @@ _ERRAND = re.compile(
 _YOU = re.compile(r"\byou(r|rs|rself)?\b", re.IGNORECASE)
 # The user's own affairs; what one has to do ("how do I …") is no such thing.
 _MINE = re.compile(r"\b(my|mine|i am|i'm|(?<!how )(am|do|did|have) i)\b", re.IGNORECASE)
+_OURS = re.compile(r"\b(our|ours|we)\b", re.IGNORECASE)
 _POINTS = re.compile(r"\b(this|that|it|these|those|above|your)\b", re.IGNORECASE)
 _PLAIN = frozenset("the a of is are in on for to and or by id name date code type key value number".split())
 
 
-FOLLOWING = 1.0
-"""Log-odds by which a follow-up stays on the route of the turn before it."""
+FOLLOWING, SAME = 1.0, 4.0
+"""Log-odds by which a follow-up stays on the route of the turn before it, and by which one that asks the same of something else does."""
 
 
 def weigh(
-    probabilities: Mapping[str, float], evidence: Mapping[str, float], following: str | None = None
+    probabilities: Mapping[str, float], evidence: Mapping[str, float], following: str | None = None, *, same: bool = False
 ) -> dict[str, float]:
     """The model's probabilities with the evidence added as log-odds; they sum to 1.
 
-    `following` is the route of the turn before, where the question leans on it.
+    `following` is the route of the turn before, where the question leans on it; `same` says that it asks no more than that one.
     """
     odds = {
         route: TEMPERATURE * math.log(max(p, 1e-4))
@@ -97,7 +100,7 @@ def weigh(
         for route, p in probabilities.items()
     }
     if following in odds:
-        odds[following] += FOLLOWING
+        odds[following] += SAME if same else FOLLOWING
     highest = max(odds.values())
     raised = {route: math.exp(value - highest) for route, value in odds.items()}
     total = sum(raised.values())
@@ -127,6 +130,7 @@ def gather(
         "talk": float(bool(_TALK.search(question))),
         "you": float(not told and bool(_YOU.search(question))),
         "mine": float(bool(_MINE.search(question))),
+        "ours": float(bool(_OURS.search(question))),
         "carried": float(carried),
         "held": _held(question, memories),
         "errand": float(errand),

@@ -27,6 +27,7 @@ _TITLE = re.compile(r"\b(Mr|Mrs|Ms|Dr|St|Prof)\.")
 _SENTENCE_END = re.compile(r"(?<=[.!?।؟])[\"')\]]*\s+(?=[\"'(\[]?[^\W_a-zß-ÿ])|(?<=[。！？])|\n{2,}|\n(?=[\W\dA-ZÀ-Þ])")
 _NUMBERED = re.compile(r"\W*\d{1,3}[.)]")
 _ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|Mr|Mrs|Ms|Dr|St|No|vs|approx|cf|U\.S|[A-Z])\.$")
+_CURRENCIES = "$€£¥₹"
 _ENDINGS = ("ations", "ation", "ings", "ing", "ies", "ied", "ed", "es", "s", "ly")
 
 
@@ -133,7 +134,10 @@ def quote(passage: Passage, said: set[str], asked: set[str]) -> str:
         there = words(candidate)
         return len(said & there) + 0.3 * len((asked - said) & there), -len(candidate)
 
-    best = max(split(passage.text) or [passage.text], key=shared)
+    candidates = split(passage.text) or [passage.text]
+    if sum(" | " in candidate for candidate in candidates[:2]) == 2:  # a table's head names what is asked for, its rows tell it
+        candidates = candidates[1:]
+    best = max(candidates, key=shared)
     return " ".join(best.split())  # a line break of the page is not part of what it says
 
 
@@ -146,6 +150,11 @@ def stands_on_rows(sentence: str, table: Table, question: str) -> bool:
             if isinstance(cell, float):
                 allowed |= {_plain_number(f"{cell:.{digits}f}") for digits in (0, 1, 2)}
     return numbers(sentence) <= allowed
+
+
+def without_currency(sentence: str, known: str) -> str:
+    """The sentence without signs of a currency that nothing known has: a small model takes every amount for dollars."""
+    return "".join(sign for sign in sentence if sign not in _CURRENCIES or sign in known)
 
 
 def cite(citations: list[Citation], passage: Passage, words_quoted: str) -> int:

@@ -22,6 +22,13 @@ _LEANING = re.compile(
     re.IGNORECASE,
 )
 
+# "And in 2025?": no verb and no question word of its own, so it asks the same of something else.
+_ELLIPTIC = re.compile(
+    r"^\W*(and|or|but|then|only|just|(the )?same|(what|how) about(?= (in|for|by|from|on|at|last|this|next|only|since|before|after|\d)))\b(?!.*\b(who|whose|what|which|when|where|why|how|do|does|did|is|are|was|were|has|have|had"
+    r"|can|could|should|must|may|will|would|tell|show|list|give|find|explain|says?|make|write|translate)\b)(\W+\w+){1,6}\W*$",
+    re.IGNORECASE,
+)
+
 # "Ana (8 May 2023): I went …": somebody's own words, in a conversation that was taken over.
 _SPOKEN = re.compile(r"([A-ZÀ-Þ][\w'’. -]{0,40}?)(?: \([^)]*\))?: (.*)", re.DOTALL)
 _FIRST = re.compile(r"\b(i|my|we|our|me|us|i['’]\w+|we['’]\w+)\b", re.IGNORECASE)
@@ -91,6 +98,11 @@ def safe(passage: Passage) -> Passage:
 def leans(question: str) -> bool:
     """Whether a question seems to need the one before it to be understood."""
     return len(question.split()) <= 4 or bool(_LEANING.search(question))
+
+
+def is_elliptic(question: str) -> bool:
+    """Whether a question asks no more than the same as the one before, of something else ("And in 2025?")."""
+    return bool(_ELLIPTIC.search(question))
 
 
 def previous_question(recent: list[Message]) -> str | None:

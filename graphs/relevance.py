@@ -14,7 +14,7 @@ from graphs import prompts
 from graphs.chat import query_meant
 from graphs.evidence import gather, weigh
 from graphs.memory import commanded
-from graphs.recall import leans, previous_question
+from graphs.recall import is_elliptic, leans, previous_question
 from graphs.state import State
 from graphs.turn import Turn
 from graphs.values import ROUTES, Route
@@ -44,7 +44,8 @@ def relevance(state: State, runtime: Runtime[Turn]) -> State:
         said = turn.speaker.choose(messages(state, turn), routes)
         schema = turn.services.database.schema() if turn.services.database else None
         evidence = gather(state["question"], schema=schema, values=state["values"], nearest=state["nearest"], memories=state["memories"])
-        found = weigh(said, evidence, previous_route(state["recent"]) if leans(state["question"]) else None)
+        following = previous_route(state["recent"]) if leans(state["question"]) else None
+        found = weigh(said, evidence, following, same=is_elliptic(state["question"]) and not evidence["talk"])
         ranked = sorted(found, key=lambda r: found[r], reverse=True)
         best, second = cast(Route, ranked[0]), cast(Route, ranked[1])
         detail.append(f"{best} ({found[best]:.0%})")

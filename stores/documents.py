@@ -23,7 +23,7 @@ from stores.fusion import ranked, without_repeats
 from stores.ingestion import Ingestion, Limits, discard
 from stores.orders import without
 from stores.postings import Postings
-from stores.ranking import RERANKED, Mode, combined, reranked
+from stores.ranking import RERANKED, Mode, found_by, reranked
 from stores.registry import EVERYBODY, Registry
 from stores.renewal import Live
 from stores.values import Document, Embed, IngestProgress, IngestReport, Outdated, Passage, Rerank
@@ -206,8 +206,8 @@ class Documents:
         if mode != "keyword" and vector is not None:
             near = passages.near(live.collection, vector, user=user, share=self._postings.share(user=user), limit=limit, only=only, needed=not words)
         chunks = passages.chunks_by_id(self._registry, list(near | words), user=user, only=only)
-        similarity = {key: float(chunk.vector @ vector) if vector is not None else 0.0 for key, chunk in chunks.items()}
-        scores = combined(mode, {key: score for key, score in words.items() if key in chunks}, similarity)
+        words = {key: score for key, score in words.items() if key in chunks}
+        scores, similarity = found_by(mode, words, vector, {key: chunk.vector for key, chunk in chunks.items()})
         if mode == "reranked" and self._rerank:
             scores = reranked(self._rerank, query, scores, {key: without(chunks[key].text) for key in ranked(scores)[:RERANKED]})
         best = without_repeats((chunks[key] for key in ranked(scores)), lambda chunk: chunk.text)[:k]

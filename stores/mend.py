@@ -81,6 +81,8 @@ def _is_lost(column: exp.Column, scope: Scope, tables: dict[str, TableInfo]) -> 
 def _placed(column: exp.Column, scope: Scope, tables: dict[str, TableInfo], schema: Schema) -> bool:
     """Whether the column was put where it belongs: a table of the query, a table one join away, or a better name."""
     holders = [alias for alias, info in tables.items() if _has(info, column.name)]
+    if _ties_to(column, holders):  # put there it would tie nothing
+        return _keyed(column, tables) or _tied(column, scope, tables, schema)
     if len(holders) == 1:
         column.set("table", exp.to_identifier(holders[0], quoted=_odd(holders[0])))
         return True
@@ -89,6 +91,43 @@ def _placed(column: exp.Column, scope: Scope, tables: dict[str, TableInfo], sche
     if _keyed(column, tables) or _longer(column, tables):
         return True
     return _moved(scope, tables, schema) or _joined(column, scope, tables, schema) or _renamed(column, tables)
+
+
+def _ties_to(column: exp.Column, holders: list[str]) -> bool:
+    """Whether the column stands in the condition of a join, equal to its like in the only table that has it, or in place of the joined table's."""
+    join, other = column.find_ancestor(exp.Join, exp.Select), _equal(column)
+    if not isinstance(join, exp.Join) or other is None or not holders:
+        return False
+    return holders == [other.table] or column.table == join.alias_or_name
+
+
+def _equal(column: exp.Column) -> exp.Column | None:
+    """The column that this one is to be equal to."""
+    same = column.parent
+    other = (same.right if same.left is column else same.left) if isinstance(same, exp.EQ) else None
+    return other if isinstance(other, exp.Column) else None
+
+
+def _tied(column: exp.Column, scope: Scope, tables: dict[str, TableInfo], schema: Schema) -> bool:
+    """Tie the joined table to those before it by the keys between them, over tables in between where need be."""
+    select, join, same = scope.expression, column.find_ancestor(exp.Join), column.parent
+    joins = select.args.get("joins") or []
+    if not isinstance(select, exp.Select) or not isinstance(join, exp.Join) or join not in joins or same is None:
+        return False
+    at = joins.index(join)
+    late = {later.alias_or_name for later in joins[at:]}
+    before = {alias: info for alias, info in tables.items() if alias not in late}
+    way = way_to([tables[join.alias_or_name].name], before, schema)
+    if way is None or {step.other for step in way[:-1]} & {info.name for info in tables.values()}:
+        return False
+    qualify(scope, tables)
+    select.set("joins", joins[:at])
+    join_along(select, way[:-1])
+    for between in select.args["joins"][at:]:
+        between.set("side", join.args.get("side"))
+    same.replace(exp.EQ(this=column_of(way[-1].mine, way[-1].alias), expression=column_of(way[-1].theirs, join.alias_or_name)))
+    select.set("joins", [*select.args["joins"], *joins[at:]])
+    return True
 
 
 def _settled(column: exp.Column, scope: Scope, tables: dict[str, TableInfo]) -> bool:

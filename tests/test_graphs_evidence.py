@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from graphs.evidence import gather, weigh
+from graphs.recall import is_elliptic
 from stores.values import ColumnInfo, Memory, Passage, Schema, TableInfo
 
 SCHEMA = Schema("sqlite", (TableInfo("order_lines", (ColumnInfo("OrderId", "INTEGER"), ColumnInfo("city", "TEXT"))),), "f")
@@ -37,6 +38,25 @@ def test_a_question_in_two_parts_leans_to_both() -> None:
     two = gather("How many orders are late, and what does the contract say about it?", schema=SCHEMA, values=[], nearest=NEAR)
     assert weigh(EVEN, two)["both"] > 1.5 * weigh(EVEN, one)["both"]
     assert gather("And what do I have to bring?", schema=SCHEMA, values=[], nearest=NEAR)["twofold"] == 0
+
+
+@pytest.mark.parametrize(
+    ("question", "same"),
+    [
+        ("and in 2025?", True),
+        ("And only for Leeds?", True),
+        ("what about 2024?", True),
+        ("by city?", False),
+        ("What about the warranty?", False),
+        ("And what does the contract say?", False),
+        ("and show it as a chart", False),
+    ],
+)
+def test_what_asks_the_same_of_something_else_stays_where_it_was(question: str, same: bool) -> None:
+    assert is_elliptic(question) == same
+    towards_documents = {**EVEN, "documents": 0.6}
+    found = weigh(towards_documents, gather(question, schema=SCHEMA, values=[], nearest=NEAR), "sql", same=same)
+    assert (max(found, key=lambda r: found[r]) == "sql") == same
 
 
 def test_a_sure_model_is_not_overruled_by_weak_evidence() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from graphs.grounding import cite, numbers, sentences, split, stands_on_rows, support, words
+from graphs.grounding import cite, numbers, sentences, split, stands_on_rows, support, without_currency, words
 from graphs.values import Citation
 from stores.values import Passage, Table
 
@@ -90,3 +90,16 @@ def test_numbers_of_a_sentence_must_be_in_the_rows() -> None:
 def test_sentences_end_in_every_script_and_a_list_keeps_its_numbers(text: str, parts: list[str]) -> None:
     assert split(text) == parts
     assert list(sentences(text)) == parts  # letter by letter, as the model writes
+
+
+def test_of_a_table_a_row_is_quoted_not_its_head() -> None:
+    text = "Item | Weekend rate 2026 (GBP) | Weekend rate 2027 (GBP)\nDance floor | 290 | 310\nMarquee | 400 | 420"
+    prices = Passage("3", "prices.xlsx", "d3", "rows 1-2", text)
+    found = support("The 2027 weekend rate for the dance floor is 310 GBP.", [prices], "What is the weekend rate for the dance floor in 2027?")
+    assert found is not None
+    assert found.quote == "Dance floor | 290 | 310"
+
+
+def test_a_currency_that_nothing_known_has_is_not_said() -> None:
+    assert without_currency("We invoiced $10,399.40.", "('SUM(amount)',) ((10399.4,),)") == "We invoiced 10,399.40."
+    assert without_currency("It costs $12.", "How many $ is it?") == "It costs $12."

@@ -253,6 +253,7 @@ def test_first_and_last_names_are_said_as_one() -> None:
     rows = (("Ada", "Lovelace", 3), ("Bo", "Holm", 2))
     assert listed(Table(("first_name", "last_name", "visits"), rows)) == "I found 2: Ada Lovelace (3), Bo Holm (2)."
     assert listed(Table(("visits", "name"), ((3, "Ada"), (2, "Bo")))) == "I found 2: 3 (Ada), 2 (Bo)."
+    assert listed(Table(("tier", "amount"), (("Plus", 72.0),) * 200, truncated=True)) == "I found more than 200, all the same: Plus (72)."
 
 
 def test_sql_is_repaired_with_the_databases_own_error() -> None:

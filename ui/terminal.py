@@ -159,5 +159,6 @@ def _lines(title: str, bytes_: bool) -> Report:
 
 
 def _cell(value: object) -> str:
-    text = "NULL" if value is None else " ".join(clean(str(value)).split())
+    plain = f"{value:.12g}" if isinstance(value, float) else str(value)  # 10399.400000000001 is 10399.4
+    text = "NULL" if value is None else " ".join(clean(plain).split())
     return text if len(text) <= _MAX_CELL else text[: _MAX_CELL - 1] + "…"
