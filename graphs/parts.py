@@ -27,7 +27,10 @@ SEARCHED = 20
 """Passages that are looked through for one of the document that is named."""
 LEAST_TOKENS = 200
 """A part that is to become a sentence holds no fewer, or the sentences would say no less than the text."""
+PIECE_TOKENS = 40
+"""Of a text that is short anyhow each paragraph or entry of a list becomes a sentence, these and those beside them joined up to so many."""
 _OVERLAP = 1200
+_BLOCK = re.compile(r"\n{2,}|\n(?=\s*(?:[-*•]|\d{1,2}[.)])\s)")
 _BULLET = re.compile(r"^\s*([-*•]|\d{1,2}[.)])\s+")
 _TOO_LITTLE = 2
 """Content words that a sentence needs to say anything."""
@@ -90,7 +93,10 @@ def work(turn: Turn, documents: Sequence[Document], sentences: int | None = None
         passages = _contents(turn, document.id)
         if not passages:
             still_there(turn, document)
-        found += cut(document, passages, _size(turn, passages, max(1, sentences // len(documents)) if sentences else None))
+        each = max(1, sentences // len(documents)) if sentences else None
+        size = _size(turn, passages, each)
+        entries = pieces(passages) if each and size == LEAST_TOKENS <= sum(len(p.text) for p in passages) // CHARACTERS_PER_TOKEN else []
+        found += [Part(document, (entry,)) for entry in entries] if each and 1 < len(entries) <= 2 * each else cut(document, passages, size)
     return Work(tuple(found[: turn.bounds.parts]), len(found))
 
 
@@ -131,6 +137,24 @@ def joined(texts: Sequence[str]) -> str:
         shared = next((n for n in range(most, 20, -1) if whole.endswith(text[:n])), 0)
         whole += text[shared:] if shared else f"\n\n{text}" if whole else text
     return whole
+
+
+def pieces(passages: Sequence[Passage]) -> list[Passage]:
+    """Passages in paragraphs and entries of lists; short ones go with those after them."""
+    found: list[Passage] = []
+    seen: set[str] = set()
+    for passage in passages:
+        held = ""
+        for block in filter(None, (block.strip() for block in _BLOCK.split(passage.text))):
+            if block not in seen:  # what two passages share at their border stands once
+                seen.add(block)
+                held = f"{held}\n{block}" if held else block
+                if len(held) >= PIECE_TOKENS * CHARACTERS_PER_TOKEN:
+                    found.append(replace(passage, text=held))
+                    held = ""
+        if held:
+            found.append(replace(passage, text=held))
+    return found
 
 
 @contextmanager

@@ -59,6 +59,8 @@ def _mend_one(expression: exp.Expr, schema: Schema, dialect: str) -> bool:
                 continue
             if _is_lost(column, scope, tables) and _placed(column, scope, tables, schema):
                 return True
+            if _is_idle(column) and _tied(column, scope, tables, schema):
+                return True
             if _settled(column, scope, tables):
                 return True
     return False
@@ -99,6 +101,12 @@ def _ties_to(column: exp.Column, holders: list[str]) -> bool:
     if not isinstance(join, exp.Join) or other is None or not holders:
         return False
     return holders == [other.table] or column.table == join.alias_or_name
+
+
+def _is_idle(column: exp.Column) -> bool:
+    """Whether the condition of a join says of a column that it is equal to itself."""
+    other = _equal(column)
+    return other is not None and other is not column and (column.table, column.name) == (other.table, other.name) and column.find_ancestor(exp.Join) is not None
 
 
 def _equal(column: exp.Column) -> exp.Column | None:

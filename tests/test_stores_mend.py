@@ -58,6 +58,7 @@ def database(tmp_path: Path) -> Database:
         ("SELECT T1.city FROM members AS T1 JOIN mechanics AS T2 ON T1.member_id = T2.member_id", (("Ghent",),)),
         ("SELECT T1.city FROM members AS T1 JOIN mechanics AS T2 ON T2.member_id = T1.member_id AND T2.first_name = 'Cy'", (("Ghent",),)),
         ("SELECT T2.city, T1.first_name FROM members AS T2 LEFT JOIN mechanics AS T1 ON T1.mechanic_id = T2.mechanic_id", (("Porto", None), ("Ghent", "Cy"))),
+        ("SELECT T1.city FROM members AS T1 JOIN mechanics AS T2 ON T1.member_id = T1.member_id", (("Ghent",),)),
         # within a subquery
         ("SELECT count(*) FROM members WHERE member_id IN (SELECT r.member_id FROM repairs AS r WHERE r.city = 'Ghent')", ((1,),)),
     ],
