@@ -240,6 +240,7 @@ class Assistant:
         for name in self._models.wanted:
             self._models.files.ensure(name, progress)
         if self.settings.database.url or not self.settings.sample:
+            workspace.take_out(self._parts.documents, self._parts.home.path)
             return
         from assistant.wiring import open_database, workspace_database
 

@@ -21,7 +21,10 @@ from bs4 import BeautifulSoup
 from pypdf import PdfReader
 
 from assistant.sample import catalogue, database, workspace
+from stores.chroma_folder import open_client
+from stores.documents import Documents
 from stores.errors import StoreUnavailable
+from tests import hashed
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
@@ -297,3 +300,24 @@ def test_the_hostile_texts_come_in_every_kind() -> None:
     assert len(HOSTILE) == len({hostile["id"] for hostile in HOSTILE}) >= 20
     assert set(kinds) == {"question", "sql", "document", "cell"}
     assert all(kinds.count(kind) >= 4 for kind in set(kinds))
+
+
+def test_the_samples_documents_go_when_the_workspace_is_ones_own_and_no_other(tmp_path: Path) -> None:
+    home, own = tmp_path / "home", tmp_path / "own.md"
+    own.write_text("# Ours\n\nThe shop opens at nine.\n", "utf-8")
+    handbook = workspace.set_up(home).handbook
+    client = open_client(home / "chroma")
+    documents = Documents(home, client, hashed.embed)
+    try:
+        documents.add(handbook, own)
+        there = workspace.documents_of(documents, home)
+        assert len(there) == len(list(HANDBOOK.iterdir()))
+        workspace.take_out(documents, home)
+        assert [document.name for document in documents.all()] == ["own.md"]
+        assert documents.sync().new == ()  # and stay out
+        assert (handbook / "complaints.md").is_file()
+        documents.add(handbook)
+        assert len(workspace.documents_of(documents, home)) == len(there)
+    finally:
+        documents.close()
+        client.close()

@@ -7,9 +7,15 @@ import tempfile
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assistant.sample import database
 from stores.errors import StoreUnavailable
+from stores.folders import resolve
+
+if TYPE_CHECKING:
+    from stores.documents import Documents
+    from stores.values import Document
 
 VERSION = 1
 """Counts up with every change to the rows or to the handbook, so that an older sample is replaced."""
@@ -50,6 +56,18 @@ def set_up(home: Path) -> Sample:
             f"The sample workspace cannot be written to {folder}: {error.strerror or error}. Free some space or close what uses it, or name another folder with --home."
         ) from error
     return sample
+
+
+def documents_of(documents: Documents, home: Path) -> list[Document]:
+    """The sample's documents that are in the index, for everybody."""
+    handbook = resolve(home / FOLDER / HANDBOOK)
+    return [document for document in documents.all(user="") if document.user is None and handbook in Path(document.path).parents]
+
+
+def take_out(documents: Documents, home: Path) -> None:
+    """Take the sample's documents out of the index: whoever brings their own workspace is not to be answered from the sample."""
+    for document in documents_of(documents, home):
+        documents.remove(document.id)
 
 
 def suggestions() -> tuple[str, ...]:
