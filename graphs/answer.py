@@ -216,7 +216,8 @@ def _say_supported(
             passage = passages[found.passage]
             number = cite(citations, passage, found.quote)
             # A passage that gave orders is not trusted with more of the answer than was asked for.
-            turn.say(f"{gap}{told(sentence, found, question, quoting=not has_quoted and not passage.orders)} [{number}]")
+            shown = told(sentence, found, f"{passage.location} {passage.text}", question, quoting=not has_quoted and not passage.orders)
+            turn.say(f"{gap}{shown} [{number}]")
             has_quoted = True
         else:
             left_out += 1

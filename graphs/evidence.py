@@ -47,6 +47,8 @@ _TWOFOLD = re.compile(
     r"\w+\W+\w+\W+\w+.*(?P<joint>,|;|\band\b)\s*(and\s+)?(also\s+)?(?P<rest>what|how|which|who|when|where|until|does|do|is|are|can|must)\b.*\?",
     re.IGNORECASE,
 )
+# "… and what do they add up to?": the second part is about the rows of the first.
+_SUMMED = re.compile(r"\b(they|them|these|those|it)\b.*\b(add(s|ed)? up|sum|total|come to|amount to|worth|average|altogether)\b|\b(the|in) total\b|\baltogether\b", re.IGNORECASE)
 # Something about the user is to be kept, found again or dropped.
 _TOLD = re.compile(
     r"\b(remember|forget|memori[sz]e|(keep|bear) (this |that |it )?in mind|make a note|(note|write|jot) (that|down)|(save|store|keep|note) (this|that|it|for)"
@@ -125,7 +127,7 @@ def gather(
         "shared": _shared(question, names, nearest[0]) if nearest else 0.0,
         "known": float(known),
         "named": float(named),
-        "twofold": float(bool(_TWOFOLD.search(question))),
+        "twofold": float(bool((two := _TWOFOLD.search(question)) and not _SUMMED.search(question, two.start("rest")))),
         "told": float(told),
         "talk": float(bool(_TALK.search(question))),
         "you": float(not told and bool(_YOU.search(question))),

@@ -23,9 +23,24 @@ _PREAMBLE = re.compile(
 )
 
 
-def told(sentence: str, found: Support, question: str, *, quoting: bool) -> str:
-    """A sentence as it is shown; `quoting` allows it the passage's own words beside it."""
+_RATE = re.compile(
+    r"(?P<amount>\d[\d.,]*(?:\s+[^\W\d]+)?)\s+(?:per|a|an|each|every)\s+"
+    r"(?P<unit>minute|hour|day|night|week|month|quarter|year|mile|kilomet\w+|km|met(?:er|re)|person|head|guest|item|piece|unit)s?\b",
+    re.IGNORECASE,
+)
+
+
+def without_rates(sentence: str, known: str) -> str:
+    """The sentence without "per mile" after an amount where nothing known has that unit: what a small model adds to a bare number."""
+    there = words(known)
+    return _RATE.sub(lambda found: found[0] if words(found["unit"]) <= there else found["amount"], sentence)
+
+
+def told(sentence: str, found: Support, passage: str, question: str, *, quoting: bool) -> str:
+    """A sentence that stands on a passage as it is shown; `quoting` allows it the passage's own words beside it."""
     sentence = without_telling(sentence, question)
+    if not _QUOTATION.search(sentence):  # quoted words stay as they are
+        sentence = without_rates(sentence, f"{passage} {question}")
     source = without_telling(_MARKS.sub("", found.quote), question)  # a footnote's number would be taken for a citation
     if found.echo:
         # What only says the question again ("Yes, you can …") cannot be checked: the passage's words can.

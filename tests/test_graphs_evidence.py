@@ -37,6 +37,7 @@ def test_a_question_in_two_parts_leans_to_both() -> None:
     one = gather("How many orders are late?", schema=SCHEMA, values=[], nearest=NEAR)
     two = gather("How many orders are late, and what does the contract say about it?", schema=SCHEMA, values=[], nearest=NEAR)
     assert weigh(EVEN, two)["both"] > 1.5 * weigh(EVEN, one)["both"]
+    assert gather("How many orders are late, and what do they add up to?", schema=SCHEMA, values=[], nearest=NEAR)["twofold"] == 0
     assert gather("And what do I have to bring?", schema=SCHEMA, values=[], nearest=NEAR)["twofold"] == 0
 
 

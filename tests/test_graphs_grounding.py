@@ -3,6 +3,7 @@
 import pytest
 
 from graphs.grounding import cite, numbers, sentences, split, stands_on_rows, support, without_currency, words
+from graphs.quoting import without_rates
 from graphs.values import Citation
 from stores.values import Passage, Table
 
@@ -103,3 +104,15 @@ def test_of_a_table_a_row_is_quoted_not_its_head() -> None:
 def test_a_currency_that_nothing_known_has_is_not_said() -> None:
     assert without_currency("We invoiced $10,399.40.", "('SUM(amount)',) ((10399.4,),)") == "We invoiced 10,399.40."
     assert without_currency("It costs $12.", "How many $ is it?") == "It costs $12."
+
+
+@pytest.mark.parametrize(
+    ("sentence", "known", "said"),
+    [
+        ("The fee is 40 pounds per mile.", "C | Harrogate | 40", "The fee is 40 pounds."),
+        ("A city bike costs 8 euros a day.", "8 euros a day", "A city bike costs 8 euros a day."),
+        ("The deposit is 50 euros for each person.", "50 euros", "The deposit is 50 euros for each person."),
+    ],
+)
+def test_a_rate_that_nothing_known_has_is_not_said(sentence: str, known: str, said: str) -> None:
+    assert without_rates(sentence, known) == said
