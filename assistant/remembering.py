@@ -22,6 +22,8 @@ QUIET = 1.0
 """Seconds without a question after which the model may be asked what is worth keeping."""
 CLOSING = 5.0
 """Seconds that `close` gives to what was said last."""
+DOUBTFUL = 500
+"""Messages that wait for a quiet moment, which a busy replica may never have; beyond that the oldest are no longer considered."""
 Said = tuple[str, Turn]
 
 
@@ -35,7 +37,7 @@ class Remembering:
         self._quiet = quiet
         self._changed = threading.Condition()
         self._said: deque[Said] = deque()
-        self._doubtful: deque[Said] = deque()
+        self._doubtful: deque[Said] = deque(maxlen=DOUBTFUL)
         self._busy: Turn | None = None
         self._dropped: Turn | None = None
         self._asking = 0
@@ -82,7 +84,7 @@ class Remembering:
 
         with self._changed:
             self._said = deque(said for said in self._said if not gone(said[1]))
-            self._doubtful = deque(said for said in self._doubtful if not gone(said[1]))
+            self._doubtful = deque((said for said in self._doubtful if not gone(said[1])), maxlen=DOUBTFUL)
             if self._busy and gone(self._busy):
                 self._dropped = self._busy  # so that it is not put back
                 self._busy.cancelled.set()

@@ -6,12 +6,12 @@ import json
 import threading
 import time
 import uuid
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import date
 from typing import Any, cast
+from weakref import WeakValueDictionary
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
@@ -47,7 +47,8 @@ class Turns:
         self._parts = parts
         self._settings = settings
         self._today = today
-        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._locks: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
+        self._locking = threading.Lock()
         self._line = FairQueue(settings.model.queue, at_once=settings.model.parallel)
         self.kept = parts.kept
         self.remembering = Remembering()
@@ -74,7 +75,7 @@ class Turns:
         conversation = conversation or uuid.uuid4().hex
         with ExitStack() as during:
             during.enter_context(self.remembering.asking())
-            during.enter_context(self._locks[thread(user, conversation)])
+            during.enter_context(self._lock(thread(user, conversation)))
             place = self.place_for(conversation, user, private)
             during.enter_context(place.turn(user, conversation, cancelled))
             history = place.history
@@ -94,6 +95,11 @@ class Turns:
             finish(answer.id, answer.text, answer_to_json(answer))
         emit(Done(answer))
         self.remembering.said(question, turn)
+
+    def _lock(self, conversation: str) -> threading.Lock:
+        """A conversation's own, for as long as somebody holds it or waits for it: a replica sees many that never come again."""
+        with self._locking:
+            return self._locks.setdefault(conversation, threading.Lock())
 
     @property
     def waiting(self) -> int:

@@ -65,7 +65,7 @@ def possible(turn: Turn) -> list[Route]:
     missing: set[Route] = set()
     if turn.services.database is None:
         missing |= {"sql", "both"}
-    if not turn.services.documents.all(user=turn.user):
+    if not turn.services.documents.outline(user=turn.user, limit=1):
         missing |= {"documents", "both"}
     return [route for route in ROUTES if route not in missing]
 

@@ -68,7 +68,7 @@ class Documents:
         self._closing = threading.Event()
         self._registry = Registry(server or directory / "documents.sqlite")
         try:
-            self._postings = Postings(self._registry)
+            self._postings, self._outlines = Postings(self._registry), passages.Outlines(self._registry)
             self._live = Live(embed, Collection(client, "passages", sync_threshold=1000), model)
             self._whole = False
             with suppress(IndexUnreachable):  # said when it is asked
@@ -241,7 +241,7 @@ class Documents:
 
     def outline(self, *, user: str = "local", limit: int = 40, headings: int = 6) -> list[str]:
         """What there is, a line a document (its name and top headings), always in the same order."""
-        return passages.outline(self._registry, user=user, limit=limit, headings=headings)
+        return self._outlines.lines(user=user, limit=limit, headings=headings)
 
     def count(self, user: str = "local") -> int:
         """How many passages the user may see."""

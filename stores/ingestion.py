@@ -17,7 +17,7 @@ from stores.errors import DocumentUnreadable
 from stores.folders import File, find_files, is_gone
 from stores.parsers import read_bytes, shown
 from stores.reading import Reader
-from stores.registry import Draft, Entry, Registry, digest
+from stores.registry import Draft, Entry, Registry, chunk_id, digest
 from stores.values import Embed, IngestProgress, IngestReport, Refusal
 from stores.vectors import Collection
 
@@ -206,7 +206,7 @@ class Ingestion:
         replaced = [read.replaces for read in waiting if read.replaces]
         self.registry.begin(drafts)
         self.collection.upsert(
-            [f"{draft.entry.id}:{n}" for draft in drafts for n in range(len(draft.chunks))],
+            [chunk_id(draft.entry.id, n) for draft in drafts for n in range(len(draft.chunks))],
             vectors,
             [{"user": draft.entry.user, "document": draft.entry.id} for draft in drafts for _ in draft.chunks],
         )

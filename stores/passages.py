@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ _COLUMNS = "chunks.id, documents.name, documents.id, chunks.location, chunks.tex
 _JOINED = "chunks JOIN documents ON documents.id = chunks.document"
 _VISIBLE = f"documents.state = 'ready' AND documents.user IN ('{EVERYBODY}', ?)"
 _SOME = 500
+_OUTLINES = 64
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,21 @@ def outline(registry: Registry, *, user: str, limit: int, headings: int) -> list
         tops = [top for heading in json.loads(stored)[:headings] if (top := named(heading)) != ASIDE]
         lines.append(f"{named(name)}: {', '.join(tops)}" if tops else named(name))
     return lines
+
+
+class Outlines:
+    """Outlines as they were read last: one stands in every turn's prompt, and the names of all documents are sorted for it. Serves many threads."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._read = lru_cache(_OUTLINES)(self._lines)
+
+    def lines(self, *, user: str, limit: int, headings: int) -> list[str]:
+        """As `outline` gives them."""
+        return list(self._read(self._registry.changes(), user, limit, headings))
+
+    def _lines(self, at: int, user: str, limit: int, headings: int) -> tuple[str, ...]:
+        return tuple(outline(self._registry, user=user, limit=limit, headings=headings))
 
 
 def count(registry: Registry, *, user: str) -> int:

@@ -6,16 +6,19 @@ row: over 100,000 passages a question took a second. Here it takes milliseconds,
 
 from __future__ import annotations
 
+import ctypes
 import threading
+from array import array
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stores.keywords import query_terms
-from stores.registry import EVERYBODY, Registry
+from stores.registry import EVERYBODY, Registry, chunk_id
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -71,7 +74,8 @@ class Postings:
     def _clear(self) -> None:
         self._at = -1
         self._rows: dict[str, tuple[int, int]] = {}  # document to its first row and the one after its last
-        self._ids: list[str] = []
+        self._documents: list[str] = []  # in the order of their rows, those that are gone too
+        self._firsts = np.empty(0, np.int64)
         self._owners = np.empty(0, np.int32)  # -1 once a document is gone
         self._lengths = np.empty(0, np.float32)
         self._codes = {EVERYBODY: 0}
@@ -83,7 +87,7 @@ class Postings:
         terms = query_terms(query)
         with self._lock:
             self._follow()
-            view, lists, ids = self._view(user), (self._all, self._late), self._ids
+            view, lists, documents, firsts = self._view(user), (self._all, self._late), self._documents, self._firsts
         found = np.zeros(len(view.seen), np.float32)
         for word, times in terms.items():
             held = np.concatenate([some.where(word) for some in lists])
@@ -94,7 +98,8 @@ class Postings:
             found[rows] += weight * often / (often + view.norms[rows])
         held_any = np.flatnonzero(found)
         best = held_any[np.argsort(-found[held_any], kind="stable")[:limit]]
-        return {ids[row]: float(found[row]) for row in best}
+        of = np.searchsorted(firsts, best, side="right") - 1
+        return {chunk_id(documents[at], int(row - firsts[at])): float(found[row]) for row, at in zip(best, of, strict=True)}
 
     def share(self, *, user: str) -> float:
         """The part of all passages that the user may see, 0 to 1."""
@@ -123,7 +128,7 @@ class Postings:
             return
         ready = self._registry.ready()
         gone = [key for key in self._rows if key not in ready]
-        if sum(self._rows[key][1] - self._rows[key][0] for key in gone) > len(self._ids) // 4:
+        if sum(self._rows[key][1] - self._rows[key][0] for key in gone) > len(self._owners) // 4:
             self._clear()
             gone = []
         for key in gone:
@@ -134,21 +139,38 @@ class Postings:
         self._at = at
 
     def _take(self, documents: Sequence[str], owners: dict[str, str]) -> None:
-        ids, codes, blobs = list(self._ids), [], []  # a search under way goes on with the lists that it has
+        # Buffers that grow, as a list of small pieces would leave the memory in shreds; a search under way goes on with the lists that it has.
+        words, sizes, codes = array("Q"), array("I"), array("i")
+        taken: dict[str, tuple[int, int]] = {}
+        row = len(self._owners)
         for document, chunks in self._registry.words(documents):
-            self._rows[document] = (len(ids), len(ids) + len(chunks))
-            codes += [self._codes.setdefault(owners[document], len(self._codes))] * len(chunks)
-            ids += [key for key, _ in chunks]
-            blobs += [words for _, words in chunks]
-        if not blobs:
+            taken[document] = (row, row + len(chunks))
+            row += len(chunks)
+            codes.extend([self._codes.setdefault(owners[document], len(self._codes))] * len(chunks))
+            for blob in chunks:
+                words.frombytes(blob)
+                sizes.append(len(blob) // 8)
+        if not sizes:
             return
-        words = np.frombuffer(b"".join(blobs), np.uint64)
-        rows = np.repeat(np.arange(len(blobs)), [len(blob) // 8 for blob in blobs])
-        lengths = np.bincount(rows, (words & np.uint64(255)).astype(np.float32), len(blobs)).astype(np.float32)
-        late = np.concatenate((self._late.packed(), words | (rows + len(self._ids) << 8).astype(np.uint64)))
-        self._ids = ids
-        self._owners = np.concatenate((self._owners, np.array(codes, np.int32)))
+        new = np.frombuffer(words, np.uint64)
+        rows = np.repeat(np.arange(len(sizes), dtype=np.uint32), sizes)
+        lengths = np.bincount(rows, (new & np.uint64(255)).astype(np.float32), len(sizes)).astype(np.float32)
+        new |= (rows + np.uint32(len(self._owners))).astype(np.uint64) << np.uint64(8)
+        late = np.concatenate((self._late.packed(), new))
+        del words, new, rows
+        self._rows |= taken
+        self._documents = [*self._documents, *taken]
+        self._firsts = np.concatenate((self._firsts, [first for first, _ in taken.values()]))
+        self._owners = np.concatenate((self._owners, codes))
         self._lengths = np.concatenate((self._lengths, lengths))
-        if len(blobs) > _FEW or len(late) > len(self._all.held) // 8:
+        if len(sizes) > _FEW or len(late) > len(self._all.held) // 8:
             self._all, late = _Lists.of(np.concatenate((self._all.packed(), late))), late[:0]
         self._late = _Lists.of(late)
+        if len(sizes) > _FEW:
+            _give_back()
+
+
+def _give_back() -> None:
+    """What was freed goes back to the system; glibc keeps what lies below anything that is still used, half of what many passages take."""
+    with suppress(OSError, AttributeError, TypeError):  # not glibc
+        ctypes.CDLL(None).malloc_trim(0)

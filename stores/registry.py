@@ -116,6 +116,7 @@ class Registry:
                 "UPDATE documents SET name = ?, path = ?, size = ?, mtime_ns = ? WHERE id = ?",
                 [(entry.name, entry.path, entry.size, entry.mtime_ns, entry.id) for entry in entries],
             )
+            db.execute("UPDATE changes SET number = number + 1")
 
     def begin(self, drafts: Iterable[Draft]) -> None:
         """Writes documents as pending, with all their chunks."""
@@ -134,7 +135,7 @@ class Registry:
                     "INSERT INTO chunks (id, document, position, location, heading, text, vector, above, digest, words)"
                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     [
-                        (f"{e.id}:{n}", e.id, n, c.location, above[n], c.text, vector.tobytes(), c.above, digest(e.user, c.embedded), words[n])
+                        (chunk_id(e.id, n), e.id, n, c.location, above[n], c.text, vector.tobytes(), c.above, digest(e.user, c.embedded), words[n])
                         for n, (c, vector) in enumerate(zip(draft.chunks, draft.vectors, strict=True))
                     ],
                 )
@@ -163,20 +164,20 @@ class Registry:
         self._tables.erase()
 
     def changes(self) -> int:
-        """Counts up whenever documents become ready, or begin to go."""
+        """Counts up whenever documents become ready, change their names, or begin to go."""
         return int(self.rows("SELECT number FROM changes")[0][0])
 
     def ready(self) -> dict[str, str]:
         """The ready documents and whose each is."""
         return dict(self.rows("SELECT id, user FROM documents WHERE state = 'ready'"))
 
-    def words(self, documents: Sequence[str]) -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
-        """(document, its chunks, each with its words as `keywords.counted` gave them)."""
+    def words(self, documents: Sequence[str]) -> Iterator[tuple[str, list[bytes]]]:
+        """(document, the words of each of its chunks as `keywords.counted` gave them)."""
         for start in range(0, len(documents), _SOME):
             part = documents[start : start + _SOME]
-            found = self.rows(f"SELECT document, id, words FROM chunks WHERE document IN ({_marks(part)}) ORDER BY document, position", part)
+            found = self.rows(f"SELECT document, words FROM chunks WHERE document IN ({_marks(part)}) ORDER BY document, position", part)
             for key, chunks in groupby(found, key=lambda row: str(row[0])):
-                yield key, [(chunk, words) for _, chunk, words in chunks]
+                yield key, [words for _, words in chunks]
 
     def unfinished(self) -> list[str]:
         """Documents that a killed process left between two states."""
@@ -209,6 +210,11 @@ class Registry:
             part = digests[start : start + _SOME]
             found.update(self.rows(f"SELECT digest, vector FROM chunks WHERE digest IN ({_marks(part)})", part))
         return found
+
+
+def chunk_id(document: str, position: int) -> str:
+    """What a chunk is called in all stores."""
+    return f"{document}:{position}"
 
 
 def _marks(values: Sequence[object]) -> str:

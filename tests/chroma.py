@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
 import pytest
 
 from stores.chroma_server import ChromaServer
@@ -63,6 +64,12 @@ class RunningChroma:
         except OSError:
             return False
         return True
+
+    @property
+    def process(self) -> psutil.Process:
+        """What the system knows of it."""
+        assert self._process, "it runs"
+        return psutil.Process(self._process.pid)
 
     def empty(self) -> None:
         """Delete all that is in it."""

@@ -12,10 +12,10 @@ import numpy.typing as npt
 DIMENSIONS = 64
 
 
-def embed(texts: Sequence[str]) -> npt.NDArray[np.float32]:
+def embed(texts: Sequence[str], dimensions: int = DIMENSIONS) -> npt.NDArray[np.float32]:
     """Unit vectors, the same for the same words in every process."""
-    vectors = np.full((len(texts), DIMENSIONS), 1e-3, dtype=np.float32)
+    vectors = np.full((len(texts), dimensions), 1e-3, dtype=np.float32)
     for row, text in enumerate(texts):
         for word in re.findall(r"\w+", text.lower()):
-            vectors[row, zlib.crc32(word.encode()) % DIMENSIONS] += 1
+            vectors[row, zlib.crc32(word.encode()) % dimensions] += 1
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -60,6 +61,11 @@ class Cluster:
     def start(self) -> None:
         self._process = subprocess.Popen(self._command, stderr=subprocess.DEVNULL, **self._common)  # type: ignore[call-overload]
         _wait(f"{self.url}/postgres")
+
+    @property
+    def process(self) -> psutil.Process:
+        """What the system knows of it; its backends are its children."""
+        return psutil.Process(self._process.pid)
 
     def start_in(self, seconds: float) -> None:
         """Start after so long, beside what the test does."""

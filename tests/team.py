@@ -9,14 +9,18 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
+import psutil
+import pytest
 
 from tests.chroma import RunningChroma
+from tests.hashed import DIMENSIONS
 from tests.postgres import Cluster
 from tests.rule_server import ROOT, RunningRule, free_port, wait_for
 
@@ -26,7 +30,8 @@ _CONSOLE = "import sys; from ui.cli import main; main()"
 class Replica:
     """`assistant` as a process with a home of its own and its settings in the environment; `kill` and `start` as often as wanted."""
 
-    def __init__(self, folder: Path, settings: dict[str, str]) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str], console: str = _CONSOLE) -> None:
+        self._console = console
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.folder = folder
@@ -38,7 +43,7 @@ class Replica:
     def start(self) -> None:
         """Start it; `ready` tells when it can be used."""
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen([sys.executable, "-c", _CONSOLE], env=self._environment, cwd=self.folder, stdout=log, stderr=log)
+            self._process = subprocess.Popen([sys.executable, "-c", self._console], env=self._environment, cwd=self.folder, stdout=log, stderr=log)
 
     def ready(self, seconds: float = 120.0) -> None:
         """Wait until it says that all it stands on can be used."""
@@ -50,7 +55,7 @@ class Replica:
 
     def run(self, *arguments: str) -> str:
         """A command's output."""
-        return subprocess.run([sys.executable, "-c", _CONSOLE, *arguments], env=self._environment, cwd=self.folder, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+        return subprocess.run([sys.executable, "-c", self._console, *arguments], env=self._environment, cwd=self.folder, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
     def kill(self) -> None:
         """End it as a crash would."""
@@ -58,6 +63,12 @@ class Replica:
             self._process.kill()
             self._process.wait(20)
             self._process = None
+
+    @property
+    def process(self) -> psutil.Process:
+        """What the system knows of it."""
+        assert self._process, "it runs"
+        return psutil.Process(self._process.pid)
 
     @property
     def log(self) -> str:
@@ -73,6 +84,8 @@ class Team:
     index: RunningChroma
     model: RunningRule
     replicas: tuple[Replica, ...]
+    desk: Replica
+    """Runs commands in a home of its own, with the settings of the others."""
     url: str
     key: str
 
@@ -82,9 +95,11 @@ class Team:
 
 
 @contextmanager
-def team(folder: Path, *, seconds: float) -> Iterator[Team]:
-    """A team whose model's answers take so many seconds. Skips where a part is not installed."""
-    state, model, index = Cluster(), RunningRule(seconds), RunningChroma(folder)
+def team(folder: Path, *, seconds: float = 0.0, dimensions: int = DIMENSIONS, settings: Mapping[str, str] = MappingProxyType({}), console: str = _CONSOLE) -> Iterator[Team]:
+    """A team whose model's answers take so many seconds, with settings in the place of its own. Skips where a part is not installed."""
+    if nginx_program() is None:
+        pytest.skip("nginx is not installed")
+    state, model, index = Cluster(), RunningRule(seconds, dimensions), RunningChroma(folder)
     made: list[Replica] = []
     nginx: subprocess.Popen[bytes] | None = None
     try:
@@ -93,12 +108,13 @@ def team(folder: Path, *, seconds: float) -> Iterator[Team]:
         with sqlite3.connect(folder / "notes.db") as db:
             db.executescript("CREATE TABLE notes (title TEXT, code INTEGER, owner TEXT); INSERT INTO notes VALUES ('ada-note', 1, '7')")
         db.close()
-        settings = {
+        every = {
             "ASSISTANT_SAMPLE": "false", "ASSISTANT_STATE__URL": f"{state.url}/postgres", "ASSISTANT_INDEX__URL": index.url,
             "ASSISTANT_MODEL__SERVER_URL": model.url, "ASSISTANT_EMBEDDING__SERVER_URL": model.url, "ASSISTANT_PAGE__REQUESTS": "1000000",
-            "ASSISTANT_DATABASE__URL": f"sqlite:///{(folder / 'notes.db').as_posix()}", "ASSISTANT_DATABASE__SCOPES": '{"notes": "owner = :user"}',
+            "ASSISTANT_DATABASE__URL": f"sqlite:///{(folder / 'notes.db').as_posix()}", "ASSISTANT_DATABASE__SCOPES": '{"notes": "owner = :user"}', **settings,
         }  # fmt: skip
-        made += [Replica(folder / name, settings) for name in ("one", "other")]
+        made += [Replica(folder / name, every, console) for name in ("one", "other")]
+        desk = Replica(folder / "desk", every, console)
         for replica in made:
             replica.start()
         for replica in made:
@@ -106,7 +122,7 @@ def team(folder: Path, *, seconds: float) -> Iterator[Team]:
         port = free_port()
         nginx = _nginx(folder, port, made)
         scopes = [word for scope in ("ask", "people", "documents", "memories") for word in ("--scope", scope)]
-        yield Team(state, index, model, tuple(made), f"http://127.0.0.1:{port}", made[0].run("keys", "add", "load", "--user", "gate", *scopes))
+        yield Team(state, index, model, tuple(made), desk, f"http://127.0.0.1:{port}", desk.run("keys", "add", "load", "--user", "gate", *scopes))
     finally:
         if nginx:
             nginx.terminate()
@@ -116,9 +132,14 @@ def team(folder: Path, *, seconds: float) -> Iterator[Team]:
         state.remove()
 
 
+def nginx_program() -> str | None:
+    """Where nginx is; Debian puts it where only root looks."""
+    return shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+
+
 def _nginx(folder: Path, port: int, replicas: list[Replica]) -> subprocess.Popen[bytes]:
     """nginx with the configuration of deploy/, but for addresses and TLS."""
-    program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    program = nginx_program()
     assert program, "the caller asks first"
     said = (ROOT / "deploy" / "nginx.conf").read_text()
     for at, replica in enumerate(replicas, 1):

@@ -267,6 +267,7 @@ def _interleaved(one: Assistant, home: Path, *, users: int, turns: int, threads:
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(speak, range(rounds * users)))
     assert one._turns.remembering.settle()
+    assert not one._turns._locks, "conversations that nobody is in hold nothing in memory"
 
     def owner(text: str) -> set[str]:
         return {a or b for a, b in re.findall(r"zq(\d+)x\d+q|zqrow(\d+)q", text)}

@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+import pytest
+
 from assistant import Assistant, Settings
 from assistant.remembering import Remembering
 from graphs.errors import TurnCancelled
@@ -90,6 +92,23 @@ def test_what_is_deleted_is_not_remembered_afterwards() -> None:
     model.go_on.set()
     assert remembering.settle(5)
     assert kept(given) == []
+    remembering.close()
+
+
+def test_what_waits_for_a_quiet_moment_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replica that is always asked something would keep every doubtful message for ever."""
+    monkeypatch.setattr("assistant.remembering.DOUBTFUL", 3)
+    remembering = Remembering(quiet=0.0)
+    with remembering.asking():
+        for number in range(10):
+            remembering.said(VAN, turn(Reader(), f"c{number}"))
+        for _ in range(500):
+            if not remembering._said and not remembering._busy:
+                break
+            time.sleep(0.01)
+        remembering.drop("7", ["none of them"])
+        assert [given.conversation for _, given in remembering._doubtful] == ["c7", "c8", "c9"]
+        remembering.drop("7", ["c7", "c8", "c9"])
     remembering.close()
 
 

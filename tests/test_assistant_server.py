@@ -66,7 +66,7 @@ def test_drafts_are_asked_for_one_by_one_and_differ_by_their_seeds(chat: ServerC
     assert [sent["seed"] for sent in script.requests] == [0, 1, 2]
     assert all(sent["temperature"] > 0 and sent["stop"] == [";"] for sent in script.requests)
     assert message.usage_metadata is not None
-    assert message.usage_metadata["output_tokens"] == 3
+    assert message.usage_metadata["output_tokens"] == 6
 
 
 def test_choices_by_their_first_token(chat: ServerChat, script: Script) -> None:
@@ -100,6 +100,27 @@ def test_text_to_be_continued_is_not_said_twice(chat: ServerChat, script: Script
     assert chat.invoke([*MESSAGES, AIMessage("SELECT")]).content == " name"
     assert script.requests[0]["messages"][-1] == {"role": "assistant", "content": "SELECT"}
     assert script.requests[0]["continue_final_message"] is True
+
+
+@pytest.mark.parametrize("said", ["```sql\nSELECT 1;\n```\nThat is all.", "You can use this:\n\n```sql\nSELECT 1;\n```", "SELECT 1;\n```\nOr:\n```sql\nSELECT 2", "SELECT 1;"])
+def test_an_answer_does_not_stop_at_its_own_opening(chat: ServerChat, script: Script, said: str) -> None:
+    """Whether a server continues an opened answer, or closes it and writes another, as llama-cpp-python's does."""
+    asked, script.pieces = [*MESSAGES, AIMessage("```sql\n")], [said[at : at + 3] for at in range(0, len(said), 3)]
+    answer = chat.invoke(asked, stop=["```", "--"])
+    assert str(answer.content).strip() == "SELECT 1;"
+    assert answer.usage_metadata is not None
+    assert [text.strip() for text in chat.invoke(asked, drafts=1, stop=["```"]).response_metadata["drafts"]] == ["SELECT 1;"]
+    assert (script.requests[0]["stop"], script.requests[0]["messages"][-1]["role"]) == (["--"], "assistant")
+    assert chat.pool.servers[0].closes == (not said.startswith("SELECT"))
+
+
+def test_an_opening_that_the_server_closed_is_not_sent_again(chat: ServerChat, script: Script) -> None:
+    asked, script.pieces = [*MESSAGES, AIMessage("```sql\n")], ["```"]
+    assert str(chat.invoke(asked, stop=["```"]).content) == ""
+    assert [sent["messages"][-1]["role"] for sent in script.requests] == ["assistant", "user"]
+    script.pieces = ["SELECT 1;"]
+    assert str(chat.invoke(asked, stop=["```"]).content) == "SELECT 1;"
+    assert script.requests[-1]["messages"][-1]["role"] == "user"
 
 
 def test_cancelling_cuts_the_connection_while_the_server_reads(chat: ServerChat, script: Script) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from langchain_core.messages import HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from assistant import Assistant, ModelUnavailable, Settings, SettingsError
 from assistant.models import pool
@@ -350,6 +350,8 @@ def test_llama_server_writes_follows_a_grammar_and_chooses(connect: Connect, lla
     assert sum(found.values()) == pytest.approx(1)
     assert not caplog.text, "it knows all that is used"
     assert len(chat.invoke(MESSAGES, drafts=2, max_tokens=4).response_metadata["drafts"]) == 2
+    opened = [*MESSAGES, AIMessage("```sql\n")]
+    assert str(chat.invoke(opened, stop=["```"], max_tokens=8).content).strip(), "it did not stop at what was opened for it"
 
 
 @pytest.mark.model

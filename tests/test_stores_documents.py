@@ -106,12 +106,14 @@ def test_add_finds_new_changed_and_unchanged_files(index: Index, folder: Path) -
 def test_an_unchanged_file_is_not_read_and_a_moved_one_keeps_its_chunks(index: Index, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index.documents.add(folder)
     ids = {document.name: document.id for document in index.documents.all()}
+    assert any(line.startswith("repairs.md") for line in index.documents.outline())
     monkeypatch.setattr("stores.ingestion.Reader.parse", lambda *_, **__: pytest.fail("was parsed again"))
     (folder / "repairs.md").rename(folder / "deep" / "moved.md")
     report = index.documents.sync()
     assert report.unchanged == ("deep/er/hours.txt", "deep/moved.md", "deep/prices.csv")
     assert report.removed == report.new == ()
     assert {d.name: d.id for d in index.documents.all()}["deep/moved.md"] == ids["repairs.md"]
+    assert [line.split(":")[0] for line in index.documents.outline()] == ["deep/er/hours.txt", "deep/moved.md", "deep/prices.csv"]
     monkeypatch.setattr("stores.ingestion.read_bytes", lambda *_, **__: pytest.fail("was read"))
     assert len(index.documents.add(folder).unchanged) == 3
 
@@ -291,6 +293,17 @@ def test_neighbours_and_outline(index: Index, tmp_path: Path) -> None:
     assert [p.id for p in index.documents.around(second.id)] == [before.id, second.id, after.id]
     assert index.documents.around("no such passage") == []
     assert index.documents.outline(headings=2) == ["book.md: Chapter 0, Chapter 1"]
+
+
+def test_an_outline_is_read_again_only_where_documents_came_or_went(index: Index, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index.documents.add(folder)
+    names, asked = len(index.documents.outline()), []
+    rows = index.documents._registry.rows
+    monkeypatch.setattr(index.documents._registry, "rows", lambda query, values=(): asked.append(query) or rows(query, values))
+    assert len(index.documents.outline()) == names
+    assert not any("documents" in query for query in asked)
+    index.documents.remove(index.documents.all()[0].id)
+    assert len(index.documents.outline()) == names - 1
 
 
 def test_a_cancel_keeps_what_was_written(tmp_path: Path) -> None:

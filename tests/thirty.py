@@ -9,6 +9,7 @@ import json
 import re
 import sqlite3
 import sys
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -25,25 +26,40 @@ def questions() -> list[dict[str, Any]]:
     return [json.loads(line) for line in QUESTIONS.read_text("utf-8").splitlines() if line.strip()]
 
 
+Ask = Callable[[str, str, str], dict[str, Any]]
+"""A question, its user and its conversation; gives the answer as JSON has it."""
+
+
 def ask(home: Path, out: Path, ids: set[str], models: Path | None) -> None:
     """Ask each question, in its conversation, of an assistant over the sample workspace in `home`."""
     from assistant import Assistant, AssistantError, Settings, answer_to_json
 
     settings = Settings(home=home, model={"directory": models} if models else {})
-    with Assistant(settings, today=lambda: TODAY) as assistant, out.open("w", encoding="utf-8") as lines:
+    with Assistant(settings, today=lambda: TODAY) as assistant:
         assistant.prepare()
+
+        def asked(question: str, user: str, conversation: str) -> dict[str, Any]:
+            found: dict[str, Any] = json.loads(answer_to_json(assistant.ask(question, user=user, conversation=conversation)))
+            return found
+
+        ask_all(asked, out, ids, AssistantError)
+
+
+def ask_all(asked: Ask, out: Path, ids: set[str], error: type[Exception]) -> None:
+    """Ask each question, and write what came of it; where it is asked back, say what a user would: where to look."""
+    with out.open("w", encoding="utf-8") as lines:
         for question in questions():
             if ids and question["id"] not in ids:
                 continue
             who, where = question.get("user", "local"), question["conversation"]
             try:
-                answer = assistant.ask(question["question"], user=who, conversation=where)
-                if answer.choices:  # it asked back: say what a user would, where to look
+                answer = asked(question["question"], who, where)
+                if answer["choices"]:
                     wanted = {"sql": "In the database", "documents": "In the documents", "both": "In both"}
-                    answer = assistant.ask(wanted.get(question["route"], answer.choices[0]), user=who, conversation=where)
-                line = {"id": question["id"], "answer": json.loads(answer_to_json(answer))}
-            except AssistantError as error:
-                line = {"id": question["id"], "error": f"{type(error).__name__}: {error}"}
+                    answer = asked(wanted.get(question["route"], answer["choices"][0]), who, where)
+                line = {"id": question["id"], "answer": answer}
+            except error as failed:
+                line = {"id": question["id"], "error": f"{type(failed).__name__}: {failed}"}
             lines.write(json.dumps(line, ensure_ascii=False) + "\n")
             lines.flush()
 
@@ -100,10 +116,9 @@ def _rows(database: Path, query: str) -> list[tuple[Any, ...]]:
         connection.close()
 
 
-def report(out: Path, home: Path) -> list[tuple[str, list[str], str]]:
+def report(out: Path, database: Path) -> list[tuple[str, list[str], str]]:
     """(id, problems, text) of every answer in `out`."""
     lines = {line["id"]: line for line in map(json.loads, out.read_text("utf-8").splitlines())}
-    database = home / "sample" / "cooperative.sqlite"
     return [
         (q["id"], problems(q, lines[q["id"]], database), lines[q["id"]].get("answer", {}).get("text", ""))
         for q in questions()

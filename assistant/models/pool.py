@@ -39,6 +39,8 @@ class Server:
     heard: float = 0.0
     """When it last said something (`time.monotonic`)."""
     missed: int = 0
+    closes: bool = False
+    """Whether it was seen to close an answer that was opened for it, and to write another."""
     lacks: set[str] = field(default_factory=set)
 
     def lack(self, what: str, instead: str) -> None:

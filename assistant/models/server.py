@@ -18,7 +18,7 @@ from assistant.models.context import Cancelled
 from assistant.models.pool import Pool, Server, shown
 from assistant.models.sampling import Sampling
 from assistant.models.server_errors import NotUnderstood, server_errors, stop_if
-from assistant.models.server_replies import Echo, as_chunk, last, named, weigh, with_text
+from assistant.models.server_replies import Echo, as_chunk, is_last, last, named, weigh, with_text
 from assistant.models.streamed import StreamedChat
 from assistant.models.wire import Wire
 from assistant.settings import addresses
@@ -119,18 +119,36 @@ class ServerChat(StreamedChat):
         elif kwargs.get("drafts"):
             yield from self.pool.ask(lambda server: iter([as_chunk(self._drafts(server, messages, stop, kwargs))]), user)
         else:
+            yield from self.pool.ask(lambda server: self._answered(server, messages, stop, kwargs, run_manager), user, lambda chunk: bool(chunk.text))
 
-            def write(server: Server) -> Iterator[ChatGenerationChunk]:
-                return self._understood(
-                    server, messages, kwargs, lambda request: self._write(server, messages, {**request, "stop": stop}, run_manager, cancelled)
-                )
+    def _answered(
+        self,
+        server: Server,
+        messages: list[BaseMessage],
+        stop: list[str] | None,
+        options: Mapping[str, Any],
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **more: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        """An answer; without the opening where the server closed that and had nothing to add."""
+        said, anew, echo = False, False, Echo(messages, stop, closes=server.closes)
 
-            yield from self.pool.ask(write, user, lambda chunk: bool(chunk.text))
+        def send(request: dict[str, Any]) -> Iterator[ChatGenerationChunk]:
+            return self._write(server, echo, request | more, run_manager, options.get("cancelled"))
+
+        for chunk in self._understood(server, echo.messages, options, send):
+            said = said or bool(chunk.text)
+            anew = echo.closed and not server.closes
+            if said or not anew or not is_last(chunk):
+                yield chunk
+        server.closes = server.closes or echo.closed
+        if anew and not said:
+            yield from self._answered(server, messages, stop, options, run_manager, **more)
 
     def _write(
         self,
         server: Server,
-        messages: list[BaseMessage],
+        echo: Echo,
         request: dict[str, Any],
         run_manager: CallbackManagerForLLMRun | None,
         cancelled: Cancelled | None,
@@ -138,13 +156,16 @@ class ServerChat(StreamedChat):
         started = time.perf_counter()
         first: float | None = None
         finished = False
-        echo = Echo(messages)
+        used: UsageMetadata | None = None
         with server_errors(server.address, cancelled), self.wire.cut_by(_wanted(server, cancelled)) as sending:
             sending()
-            chunks = server.client._stream(messages, **request)
+            chunks = server.client._stream(echo.messages, **request, stop=echo.stop)
             try:
                 for chunk in chunks:
                     stop_if(cancelled)
+                    if echo.ended:  # the server does not know that, and will not say what it cost
+                        finished, used = True, self._about(echo)
+                        break
                     finished = finished or bool((chunk.generation_info or {}).get("finish_reason"))
                     if chunk.text and first is None:
                         first = time.perf_counter() - started
@@ -154,7 +175,12 @@ class ServerChat(StreamedChat):
             stop_if(cancelled)  # a connection that was cut can look like the end of an answer
         if not finished:
             raise ModelUnavailable(f"The model server at {server.address} broke off in the middle of an answer. Ask again, or look at its log.")
-        yield last(echo.rest(), {"first_token_seconds": first})
+        yield last(echo.rest(), {"first_token_seconds": first}, used)
+
+    def _about(self, echo: Echo) -> UsageMetadata:
+        """About what an answer cost."""
+        read, written = self.get_num_tokens_from_messages(echo.messages), self.count_tokens(echo.rest())
+        return UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written)
 
     def _understood(
         self, server: Server, messages: Sequence[BaseMessage], options: Mapping[str, Any], send: Callable[[dict[str, Any]], Iterator[T]]
@@ -218,9 +244,11 @@ class ServerChat(StreamedChat):
         texts: list[str] = []
         used: UsageMetadata | None = None
         for seed in range(options["drafts"]):
-            reply, _ = self._once(server, messages, {**options, "greedy": False}, seed=seed, stop=stop)
-            texts.append(Echo(messages).whole(str(reply.text)))
-            used = add_usage(used, reply.usage_metadata)
+            pieces = list(self._answered(server, messages, stop, {**options, "greedy": False}, seed=seed))
+            texts.append("".join(str(piece.text) for piece in pieces))
+            for piece in pieces:
+                assert isinstance(piece.message, AIMessage)
+                used = add_usage(used, piece.message.usage_metadata) if piece.message.usage_metadata else used
         return AIMessage(content=texts[0], usage_metadata=used, response_metadata={"drafts": texts})
 
     def _once(

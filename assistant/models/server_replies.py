@@ -8,14 +8,24 @@ from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk
 
 
 class Echo:
-    """Takes the text to be continued off an answer, from a server that says it again instead of continuing it."""
+    """Takes the text to be continued off an answer, from a server that says it again instead of continuing it.
 
-    def __init__(self, messages: Sequence[BaseMessage]) -> None:
+    A text to stop at that stands in the opening would end such an answer before it begins, so it is looked for here and not sent. To a
+    server that `closes` an opened answer and writes another, such an opening is not sent either: a small model takes it for an answer given.
+    """
+
+    def __init__(self, messages: Sequence[BaseMessage], stop: Sequence[str] | None = None, *, closes: bool = False) -> None:
         self._opening = str(messages[-1].text) if messages and isinstance(messages[-1], AIMessage) else ""
+        self._ends = [text for text in stop or () if text in self._opening]
+        self.stop = [text for text in stop or () if text not in self._ends] or None
+        self.messages = list(messages[:-1] if self._ends and closes else messages)
+        self.closed = closes
+        """Whether the server was seen to close what was opened."""
         self._seen = ""
         self._open = bool(self._opening)
 
@@ -24,16 +34,37 @@ class Echo:
         if not self._open:
             return text
         self._seen += text
-        if self._opening.startswith(self._seen):
+        if self._ends or self._opening.startswith(self._seen):
             return ""
         self._open = False
         return self._seen.removeprefix(self._opening)
 
+    @property
+    def ended(self) -> bool:
+        """Whether all was said up to where it was to stop."""
+        return bool(self._ends) and self._cut()[1]
+
     def rest(self) -> str:
         """What was held back at the end: nothing when it was the opening said again."""
+        if self._ends:
+            said = self._cut()[0]
+            self.closed = self.closed or not said.strip()  # nothing to add to an opening that was closed
+            return said
         held = self._seen if self._open and self._seen != self._opening else ""
         self._open = False
         return held
+
+    def _cut(self) -> tuple[str, bool]:
+        """What was said after the opening and what stands before it, up to the end; and whether that was reached for certain."""
+        text = self._seen
+        while True:
+            at, end = min(((text.find(end), end) for end in self._ends if end in text), default=(len(text), ""))
+            if text.startswith(self._opening, at):
+                text, self.closed = text[at + len(self._opening) :], True
+            elif end and not text[:at].strip():  # begun in another way: "```" alone
+                text = text[at + len(end) :]
+            else:
+                return text[:at], bool(end) and not self._opening.startswith(text[at:])
 
     def whole(self, text: str) -> str:
         """A whole answer without the opening."""
@@ -77,9 +108,14 @@ def with_text(chunk: ChatGenerationChunk, text: str, run_manager: CallbackManage
     return shown
 
 
-def last(text: str, metadata: dict[str, Any]) -> ChatGenerationChunk:
+def last(text: str, metadata: dict[str, Any], used: UsageMetadata | None = None) -> ChatGenerationChunk:
     """The end of an answer."""
-    return ChatGenerationChunk(message=AIMessageChunk(content=text, response_metadata=metadata, chunk_position="last"))
+    return ChatGenerationChunk(message=AIMessageChunk(content=text, usage_metadata=used, response_metadata=metadata, chunk_position="last"))
+
+
+def is_last(chunk: ChatGenerationChunk) -> bool:
+    """Whether it is what `last` made."""
+    return isinstance(chunk.message, AIMessageChunk) and chunk.message.chunk_position == "last"
 
 
 def as_chunk(message: AIMessage) -> ChatGenerationChunk:
