@@ -45,18 +45,17 @@ class History:
         self._read, self._write, self._clear_log = self._tables.reading, self._tables.writing, self._tables.clear_log
         self.path, self.close = self._tables.path, self._tables.close
 
-    @twice
     def ensure(self, conversation: str, *, user: str, title: str) -> Conversation:
-        """The user's conversation of that id; made, with this title, where there is none. It may be named later: see `name`."""
+        """The user's conversation of that id; made, with this title, where there is none."""
         with self._write() as db:
             return _made(db, conversation, user, title)
 
     def begin(self, conversation: str, *, user: str, question: str, instead_of: str | None = None, title: str | None = None) -> str:
         """Keep a question before it is answered, and return its message id.
 
-        It stands at the end, or in the place of the question that `instead_of` is or answers: that one and what followed
-        become an earlier version. One that was never answered is asked again under its own id.
-        With a `title`, a conversation that is not there yet is made, and one without a name gets it.
+        It stands at the end, or in the place of the question that `instead_of` is or answers: that one and what followed become an
+        earlier version. One that was never answered is asked again under its own id. With a `title`, a conversation that is not
+        there yet is made, and one without a name gets it.
         """
         return self._begun(uuid4().hex, conversation, user, question, instead_of, title)
 
@@ -84,10 +83,9 @@ class History:
     @twice
     def finish(self, question_id: str, *, user: str, answer_id: str, text: str, answer_json: str | None) -> None:
         """Keep the answer to a question. Saying it again changes nothing."""
-        now = _now()
         with self._write() as db:
             of = "FROM messages WHERE id = ?1 AND user = ?2 AND role = 'user'"
-            if not db.execute(f"UPDATE conversations SET updated = ?3 WHERE user = ?2 AND id = (SELECT conversation {of})", (question_id, user, now)).rowcount:
+            if not db.execute(f"UPDATE conversations SET updated = ?3 WHERE user = ?2 AND id = (SELECT conversation {of})", (question_id, user, now := _now())).rowcount:
                 raise NotFound(f"There is no question {question_id}. Its conversation may have been deleted.")
             db.execute(
                 "INSERT INTO messages (id, user, conversation, role, text, created, answer, question)"
