@@ -58,8 +58,7 @@ class Conversations:
         if history.holds(id, user=user):
             raise AssistantError(f"There is a conversation {id!r} already. Begin one under another id.")
         for question, text in turns:
-            history.ensure(id, user=user, title=name_of(question))
-            asked = history.begin(id, user=user, question=question)
+            asked = history.begin(id, user=user, question=question, title=name_of(question))
             if text:
                 answer = Answer(uuid4().hex, text, "chat", id)
                 history.finish(asked, user=user, answer_id=answer.id, text=text, answer_json=answer_to_json(answer))

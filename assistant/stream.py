@@ -23,6 +23,30 @@ class Options(TypedDict, total=False):
     instead_of: str | None
 
 
+Told = Event | BaseException | None
+"""An event, what the turn failed with, or None at the end."""
+
+
+class _Line:
+    """What a turn tells, kept until it is asked for, or handed on."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: queue.SimpleQueue[Told] = queue.SimpleQueue()
+        self._tell: Callable[[Told], None] | None = None
+        self.get = self._kept.get
+
+    def put(self, item: Told) -> None:
+        with self._lock:
+            (self._tell or self._kept.put)(item)
+
+    def hand_on(self, tell: Callable[[Told], None]) -> None:
+        with self._lock:
+            while not self._kept.empty():
+                tell(self._kept.get())
+            self._tell = tell
+
+
 class Stream(Iterator[Event]):
     """Events of one turn. `close()`, leaving a `with`, or losing the last reference stops the model within a second.
 
@@ -30,7 +54,7 @@ class Stream(Iterator[Event]):
     """
 
     def __init__(self, run: Run) -> None:
-        self._events: queue.SimpleQueue[Event | BaseException | None] = queue.SimpleQueue()
+        self._events = _Line()
         self._cancelled = threading.Event()
         self._over = False
         self._thread = threading.Thread(
@@ -50,6 +74,10 @@ class Stream(Iterator[Event]):
         if isinstance(item, Done):
             self._over = True
         return item
+
+    def listen(self, tell: Callable[[Told], None]) -> None:
+        """From now on call `tell`, which must not wait, with what comes, in the turn's thread; there is no `next` any more."""
+        self._events.hand_on(tell)
 
     def close(self) -> None:
         """Stop the turn; a reader waiting for the next event is let go."""
@@ -72,7 +100,7 @@ class Stream(Iterator[Event]):
         self._cancelled.set()
 
 
-def _drive(run: Run, events: queue.SimpleQueue[Event | BaseException | None], cancelled: threading.Event) -> None:
+def _drive(run: Run, events: _Line, cancelled: threading.Event) -> None:
     """Run the turn. It takes no reference to the stream, so that an abandoned stream is collected, and stops it."""
     try:
         run(events.put, cancelled)

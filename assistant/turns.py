@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
 from datetime import date
 from typing import Any, cast
 from weakref import WeakValueDictionary
-
-from langchain_core.runnables import RunnableConfig
-from langgraph.types import Command
 
 from assistant.models.queue import FairQueue
 from assistant.naming import name_of
@@ -22,10 +17,10 @@ from assistant.places import Place, thread
 from assistant.remembering import Remembering
 from assistant.serialise import answer_to_json
 from assistant.settings import Settings
+from assistant.waiting import run
 from assistant.wiring import Parts
 from graphs import prompts
 from graphs.errors import QuestionTooLong, TurnCancelled
-from graphs.graph import Graph
 from graphs.linking import SCHEMA_TABLES
 from graphs.relevance import OUTLINE
 from graphs.remember_prompts import LASTING_SYSTEM, OVER_SYSTEM
@@ -34,7 +29,6 @@ from graphs.turn import Bounds, Services, Turn
 from graphs.values import Answer, Done, Event, StepFinished, StepStarted
 from stores.database import Database
 from stores.errors import AssistantError, DatabaseUnavailable, NotFound
-from stores.values import Message
 
 
 class Turns:
@@ -119,16 +113,14 @@ class Turns:
 
     def _asked(self, place: Place, conversation: str, user: str, question: str, instead_of: str | None) -> str:
         """Keep the question at the end of its conversation, or in another's place; the conversation is named after its first."""
-        history, name, before = place.history, name_of(question), ""
-        left: Message | None = None
-        if instead_of:
-            before = name_of(history.question(instead_of, conversation, user=user).text)
-            left = history.unfinished(conversation, user=user)
-        else:
-            history.ensure(conversation, user=user, title=name)
+        history, name = place.history, name_of(question)
+        if not instead_of:
+            return history.begin(conversation, user=user, question=question, title=name)
+        before = name_of(history.question(instead_of, conversation, user=user).text)
+        left = history.unfinished(conversation, user=user)
         question_id = history.begin(conversation, user=user, question=question, instead_of=instead_of)
         # A turn that waits for a reply belongs to the version that is left, unless it is the reply that goes on.
-        if instead_of and not (left and left.id == question_id):
+        if not (left and left.id == question_id):
             place.end_turn(user, conversation)
         if name:
             history.name(conversation, name, user=user, instead_of=before)
@@ -200,13 +192,12 @@ class Turns:
             yield
 
     def _answer(self, question: str, turn: Turn, place: Place) -> Answer:
-        state = _run(question, turn, place.graph)
+        state = run(question, turn, place)
         asked = cast("dict[str, Any]", state).get("__interrupt__")
         if asked:
             value = asked[0].value
             turn.say(value["question"])
             return self._made(turn, state, choices=tuple(value["choices"]))
-        place.end_turn(turn.user, turn.conversation)
         return self._made(turn, state)
 
     def database(self) -> Database:
@@ -256,31 +247,3 @@ class Turns:
         place.forget(user, gone)
         self._parts.models.forget(user)
 
-
-def _run(question: str, turn: Turn, graph: Graph) -> State:
-    """The state in which the turn ends or asks back. One that waits goes on with the question as its reply."""
-    config: RunnableConfig = {"configurable": {"thread_id": thread(turn.user, turn.conversation)}}
-
-    def go(given: Any, turn: Turn) -> State:
-        return cast("State", graph.invoke(given, config, context=turn, durability="exit"))
-
-    if graph.get_state(config).interrupts:
-        return go(Command(resume=question), turn)
-    before = _asked_back(question, turn)
-    if before is None:
-        return go({"question": question}, turn)
-    # The reply is given anew, or in a branch: the turn that waited for it is brought back to where it asked.
-    again = go({"question": before.text}, replace(turn, question_id=before.id))
-    return go(Command(resume=question), turn) if "__interrupt__" in again else again
-
-
-def _asked_back(question: str, turn: Turn) -> Message | None:
-    """The question before, where the answer to it was to ask back, and this is one of the choices it gave.
-
-    Not where something was to be forgotten: asked anew, that would forget what is left.
-    """
-    before = turn.services.history.recent(turn.conversation, user=turn.user, turns=1)[-2:]
-    if len(before) < 2 or not before[1].answer:
-        return None
-    answer = json.loads(before[1].answer)
-    return before[0] if question in answer.get("choices", ()) and answer.get("route") != "memory" else None

@@ -51,7 +51,9 @@ class Exchange:
 
 def before(turn: Turn, recent: Sequence[Message], read: Sequence[Message] = ()) -> list[Exchange]:
     """The turns of the conversation before the last messages, `read` of which are read as they are."""
-    earlier = turn.services.history.earlier(turn.conversation, user=turn.user, turns=turn.bounds.recent_turns)
+    turns = turn.bounds.recent_turns
+    # Before a window that is not full there is nothing.
+    earlier = turn.services.history.earlier(turn.conversation, user=turn.user, turns=turns) if len(turn.recent) >= 2 * turns else []
     messages = [*earlier, *recent[: len(recent) - len(read)]]
     return [Exchange(one.text, two.text) for one, two in pairwise(messages) if (one.role, two.role) == ("user", "assistant")]
 

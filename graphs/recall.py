@@ -47,7 +47,7 @@ def recall(state: State, runtime: Runtime[Turn]) -> State:
     new = fresh(state["question"])
     question = new["question"]
     with turn.step("recall") as detail:
-        said = services.history.recent(turn.conversation, user=turn.user, turns=bounds.recent_turns)
+        said = turn.recent if bounds.recent_turns else []
         # A turn that is brought back reads what was said before its question, not what was answered to it.
         new["recent"] = list(takewhile(lambda message: message.id != turn.question_id, said))
         new["memories"] = turn.reached(lambda: remembered(question, turn))

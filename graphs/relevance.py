@@ -40,7 +40,7 @@ def relevance(state: State, runtime: Runtime[Turn]) -> State:
         if request := request_of(state["question"], state["recent"], turn):
             detail.append(f"documents ({request.kind} of the whole)")
             return {"question": state["question"], "route": "documents", "doubt": [], "whole": True}
-        routes = possible(turn)
+        routes = possible(state, turn)
         said = turn.speaker.choose(messages(state, turn), routes)
         schema = turn.services.database.schema() if turn.services.database else None
         evidence = gather(state["question"], schema=schema, values=state["values"], nearest=state["nearest"], memories=state["memories"])
@@ -60,12 +60,12 @@ def previous_route(recent: list[Message]) -> str | None:
     return str(json.loads(answers[-1])["route"]) if answers else None
 
 
-def possible(turn: Turn) -> list[Route]:
-    """The routes this workspace can serve."""
+def possible(state: State, turn: Turn) -> list[Route]:
+    """The routes this workspace can serve. Where a passage was found there are documents."""
     missing: set[Route] = set()
     if turn.services.database is None:
         missing |= {"sql", "both"}
-    if not turn.services.documents.outline(user=turn.user, limit=1):
+    if not state["nearest"] and not turn.services.documents.outline(user=turn.user, limit=1):
         missing |= {"documents", "both"}
     return [route for route in ROUTES if route not in missing]
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cached_property
 from typing import Literal, Protocol, TypeVar
 
 from langchain_core.language_models import BaseChatModel
@@ -133,6 +134,11 @@ class Turn:
     meter: Meter = field(default_factory=Meter)
     text: list[str] = field(default_factory=list)
     unreachable: IndexUnreachable | None = None
+
+    @cached_property
+    def recent(self) -> list[Message]:
+        """The last turns of the conversation, read once; at least one, also where the model is to read none."""
+        return self.services.history.recent(self.conversation, user=self.user, turns=max(1, self.bounds.recent_turns))
 
     def reached(self, look: Callable[[], list[T]]) -> list[T]:
         """What is found in a store that the turn can do without, or nothing (see `unreachable`) where its server is down."""

@@ -26,6 +26,10 @@ EVERY = 2**62
 _MESSAGE = f"m.id, m.conversation, m.role, m.text, m.created, m.answer, (SELECT f.score FROM feedback AS f WHERE f.answer = m.id), {VERSIONS}"
 _ORDER = "COALESCE((SELECT q.number FROM messages AS q WHERE q.id = m.question), m.number), m.number"
 _COUNT = "SELECT COUNT(*) FROM messages AS n WHERE n.user = c.user AND n.conversation = c.id"
+_MADE_OR_TOUCHED = (
+    "INSERT INTO conversations (user, id, title, created, updated) VALUES (?, ?, ?, ?, ?) ON CONFLICT (user, id) DO UPDATE"
+    " SET updated = excluded.updated, title = CASE conversations.title WHEN '' THEN excluded.title ELSE conversations.title END"
+)
 _CONVERSATION = f"c.id, c.user, c.title, c.created, c.updated, ({_COUNT})"
 
 
@@ -41,26 +45,28 @@ class History:
         self._read, self._write, self._clear_log = self._tables.reading, self._tables.writing, self._tables.clear_log
         self.path, self.close = self._tables.path, self._tables.close
 
-    @twice
     def ensure(self, conversation: str, *, user: str, title: str) -> Conversation:
-        """The user's conversation of that id; made, with this title, where there is none. It may be named later: see `name`."""
+        """The user's conversation of that id; made, with this title, where there is none."""
         with self._write() as db:
             return _made(db, conversation, user, title)
 
-    def begin(self, conversation: str, *, user: str, question: str, instead_of: str | None = None) -> str:
+    def begin(self, conversation: str, *, user: str, question: str, instead_of: str | None = None, title: str | None = None) -> str:
         """Keep a question before it is answered, and return its message id.
 
-        It stands at the end, or in the place of the question that `instead_of` is or answers: that one and what followed
-        become an earlier version. One that was never answered is asked again under its own id.
+        It stands at the end, or in the place of the question that `instead_of` is or answers: that one and what followed become an
+        earlier version. One that was never answered is asked again under its own id. With a `title`, a conversation that is not
+        there yet is made, and one without a name gets it.
         """
-        return self._begun(uuid4().hex, conversation, user, question, instead_of)
+        return self._begun(uuid4().hex, conversation, user, question, instead_of, title)
 
     @twice
-    def _begun(self, message: str, conversation: str, user: str, question: str, instead_of: str | None) -> str:
+    def _begun(self, message: str, conversation: str, user: str, question: str, instead_of: str | None, title: str | None) -> str:
         now = _now()
         with self._write() as db:
-            _owned(db, conversation, user)
-            _touch(db, conversation, user, now)  # before all else: on a server, who comes second waits here
+            if title is None:
+                _owned(db, conversation, user)
+            # Before all else is written: on a server, who comes second waits here.
+            db.execute(_MADE_OR_TOUCHED, (user, conversation, _line(title or ""), now, now))
             old = asked(db, instead_of, conversation, user) if instead_of else None
             if old and not old.answered and old.text == question:
                 message = old.id
@@ -75,19 +81,17 @@ class History:
         return message
 
     @twice
-    def finish(self, question_id: str, *, user: str, answer_id: str, text: str, answer_json: str | None) -> Message:
+    def finish(self, question_id: str, *, user: str, answer_id: str, text: str, answer_json: str | None) -> None:
         """Keep the answer to a question. Saying it again changes nothing."""
         with self._write() as db:
-            question = db.execute("SELECT conversation FROM messages WHERE id = ? AND user = ? AND role = 'user'", (question_id, user)).fetchone()
-            if question is None:
+            of = "FROM messages WHERE id = ?1 AND user = ?2 AND role = 'user'"
+            if not db.execute(f"UPDATE conversations SET updated = ?3 WHERE user = ?2 AND id = (SELECT conversation {of})", (question_id, user, now := _now())).rowcount:
                 raise NotFound(f"There is no question {question_id}. Its conversation may have been deleted.")
             db.execute(
-                "INSERT INTO messages (id, user, conversation, role, text, created, answer, question) VALUES (?, ?, ?, 'assistant', ?, ?, ?, ?)"
-                " ON CONFLICT (question) DO NOTHING",
-                (answer_id, user, question[0], text, _now(), answer_json, question_id),
+                "INSERT INTO messages (id, user, conversation, role, text, created, answer, question)"
+                f" SELECT ?4, user, conversation, 'assistant', ?5, ?3, ?6, id {of} ON CONFLICT (question) DO NOTHING",
+                (question_id, user, now, answer_id, text, answer_json),
             )
-            _touch(db, question[0], user, _now())
-            return self._messages(user, "m.question = ?", (question_id,))[0]
 
     def unfinished(self, conversation: str, *, user: str) -> Message | None:
         """The last question where its turn was broken off: it has no answer, or only what was shown before a stop."""
@@ -275,10 +279,6 @@ def _owned(db: Speaks, conversation: str, user: str) -> Conversation:
     if row is None:
         raise NotFound(f"There is no conversation {conversation!r}. Look at the list of conversations for their ids.")
     return _conversation(row)
-
-
-def _touch(db: Speaks, conversation: str, user: str, now: str) -> None:
-    db.execute("UPDATE conversations SET updated = ? WHERE user = ? AND id = ?", (now, user, conversation))
 
 
 def _line(title: str) -> str:

@@ -19,7 +19,7 @@ RERANKED = 10
 (16 or 40 passages gave no more). On Cranfield it gave nothing: nDCG@10 0.546 with half the weight on it, 0.550 without."""
 
 
-FED_BACK, FEEDBACK = 3, 0.6
+FED_BACK, FEEDBACK = 3, 0.3
 """The passages found first that the query's vector is moved towards, and how far."""
 
 

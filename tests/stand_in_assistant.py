@@ -63,6 +63,17 @@ class Closing(Iterator[Event]):
             raise StopIteration
         return next(self._events)
 
+    def listen(self, tell: Callable[[Event | BaseException | None], None]) -> None:
+        def read() -> None:
+            try:
+                for event in self:
+                    tell(event)
+                tell(None)
+            except BaseException as error:  # noqa: BLE001 - handed on, whatever it is
+                tell(error)
+
+        threading.Thread(target=read, daemon=True).start()
+
     def close(self) -> None:
         self._closed.set()
 

@@ -121,6 +121,13 @@ def test_a_deleted_conversation_leaves_no_byte(one: Assistant, home: Path) -> No
     assert [m.role for m in one.conversations.messages(kept.conversation, user="7")] == ["user", "assistant"]
 
 
+def test_of_a_turn_that_ends_no_checkpoint_is_written(one: Assistant) -> None:
+    saver = one._parts.kept.saver
+    written = saver.conn.total_changes  # type: ignore[attr-defined]
+    one.ask("zqends", user="7", conversation="c")
+    assert saver.conn.total_changes == written  # type: ignore[attr-defined]
+
+
 def test_what_a_kill_left_half_deleted_is_finished_at_the_next_start(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with opened(home) as assistant:
         gone = assistant.memories.add("My code is zqgone1", user="7")

@@ -78,7 +78,8 @@ def test_what_is_around_the_model_does_not_grow_with_the_conversation(tmp_path: 
             return min(once() for _ in range(5))
 
         window = timed(lambda: history.recent("c", user="local", turns=6))
-        turns: Any = SimpleNamespace(services=SimpleNamespace(history=history), conversation="c", user="local", bounds=Bounds())
+        recent = history.recent("c", user="local", turns=6)
+        turns: Any = SimpleNamespace(services=SimpleNamespace(history=history), conversation="c", user="local", bounds=Bounds(), recent=recent)
         earlier = before(turns, [])
         condensing = timed(lambda: condensed(before(turns, [])))
         calling = timed(lambda: called_back("What did you say about bicycle 17?", earlier))

@@ -62,3 +62,25 @@ def test_an_error_reaches_the_reader_once() -> None:
     with pytest.raises(ValueError, match="broken"):
         next(stream)
     assert list(stream) == []
+
+
+def test_who_listens_is_told_what_came_before_too_and_of_the_end() -> None:
+    go_on, over = threading.Event(), threading.Event()
+
+    def run(emit: Callable[[Event], None], cancelled: threading.Event) -> None:
+        emit(Token("one "))
+        go_on.wait(10)
+        emit(Token("two"))
+
+    told: list[object] = []
+
+    def tell(item: object) -> None:
+        told.append(item)
+        if item is None:
+            over.set()
+
+    stream = Stream(run)
+    stream.listen(tell)
+    go_on.set()
+    assert over.wait(10)
+    assert told == [Token("one "), Token("two"), None]

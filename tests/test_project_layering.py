@@ -16,7 +16,7 @@ PACKAGES = ("ui", "assistant", "graphs", "stores")
 MAY_IMPORT = {"ui": {"assistant"}, "assistant": {"graphs", "stores"}, "graphs": {"stores"}, "stores": set()}
 NEVER = {
     "graphs": {"chromadb", "sqlalchemy", "llama_cpp", "gradio", "onnxruntime", "sqlite3"},
-    "stores": {"langchain_core", "langchain_openai", "langgraph", "llama_cpp", "gradio", "pydantic_settings"},
+    "stores": {"langchain_core", "openai", "langgraph", "llama_cpp", "gradio", "pydantic_settings"},
     "assistant": {"gradio", "typer"},
     "ui": {"chromadb", "sqlalchemy", "llama_cpp", "langchain_core", "langgraph"},
 }

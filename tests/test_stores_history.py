@@ -131,8 +131,8 @@ def test_finishing_twice_keeps_the_first_answer(history: History) -> None:
     history.ensure("c", user="ada", title="t")
     asked = history.begin("c", user="ada", question="q")
     history.finish(asked, user="ada", answer_id="1", text="one", answer_json=None)
-    assert history.finish(asked, user="ada", answer_id="2", text="two", answer_json=None).text == "one"
-    assert len(history.messages("c", user="ada")) == 2
+    history.finish(asked, user="ada", answer_id="2", text="two", answer_json=None)
+    assert [m.text for m in history.messages("c", user="ada")] == ["q", "one"]
     with pytest.raises(NotFound):
         history.finish("nothing", user="ada", answer_id="3", text="", answer_json=None)
 

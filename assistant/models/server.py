@@ -11,14 +11,25 @@ from typing import Any, Self, TypeVar
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata, add_usage
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk
+from langchain_core.outputs import ChatGenerationChunk
 
 from assistant.errors import ModelUnavailable
 from assistant.models.context import Cancelled
 from assistant.models.pool import Pool, Server, shown
 from assistant.models.sampling import Sampling
 from assistant.models.server_errors import NotUnderstood, server_errors, stop_if
-from assistant.models.server_replies import Echo, as_chunk, is_last, last, named, weigh, with_text
+from assistant.models.server_replies import (
+    Echo,
+    as_chunk,
+    is_last,
+    last,
+    named,
+    said,
+    shown_piece,
+    streamed,
+    weigh,
+    whole,
+)
 from assistant.models.streamed import StreamedChat
 from assistant.models.wire import Wire
 from assistant.settings import addresses
@@ -57,26 +68,8 @@ class ServerChat(StreamedChat):
         max_tokens: int = 512,
     ) -> Self:
         """A chat model for the servers at `address` (such as http://127.0.0.1:8080/v1, several with commas between); nothing is sent before the first call."""
-        from langchain_openai import ChatOpenAI
-        from pydantic import SecretStr
-
         wire = Wire(timeout)
-
-        def client(url: str) -> ChatOpenAI:
-            return ChatOpenAI(
-                model=model,
-                base_url=url,
-                # Never the key of another service that happens to stand in the environment.
-                api_key=SecretStr(api_key or "none"),
-                timeout=wire.timeout,
-                max_retries=0,
-                stream_usage=True,
-                use_responses_api=False,
-                http_client=wire.client,
-                http_socket_options=(),
-            )
-
-        pool = Pool([Server(shown(url), client(url)) for url in addresses(address)], wire.answers)
+        pool = Pool([Server(shown(url), wire.calls(url, api_key)) for url in addresses(address)], wire.answers)
         return cls(address=address, name=model, pool=pool, wire=wire, sampling=sampling or Sampling(), max_tokens=max_tokens)
 
     @property
@@ -131,18 +124,18 @@ class ServerChat(StreamedChat):
         **more: Any,
     ) -> Iterator[ChatGenerationChunk]:
         """An answer; without the opening where the server closed that and had nothing to add."""
-        said, anew, echo = False, False, Echo(messages, stop, closes=server.closes)
+        told, anew, echo = False, False, Echo(messages, stop, closes=server.closes)
 
         def send(request: dict[str, Any]) -> Iterator[ChatGenerationChunk]:
             return self._write(server, echo, request | more, run_manager, options.get("cancelled"))
 
         for chunk in self._understood(server, echo.messages, options, send):
-            said = said or bool(chunk.text)
+            told = told or bool(chunk.text)
             anew = echo.closed and not server.closes
-            if said or not anew or not is_last(chunk):
+            if told or not anew or not is_last(chunk):
                 yield chunk
         server.closes = server.closes or echo.closed
-        if anew and not said:
+        if anew and not told:
             yield from self._answered(server, messages, stop, options, run_manager, **more)
 
     def _write(
@@ -159,19 +152,17 @@ class ServerChat(StreamedChat):
         used: UsageMetadata | None = None
         with server_errors(server.address, cancelled), self.wire.cut_by(_wanted(server, cancelled)) as sending:
             sending()
-            chunks = server.client._stream(echo.messages, **request, stop=echo.stop)
-            try:
-                for chunk in chunks:
+            # Leaving it closes the response, which tells the server to stop.
+            with streamed(server.client, {**request, "messages": said(echo.messages), "stop": echo.stop}) as pieces:
+                for piece in pieces:
                     stop_if(cancelled)
                     if echo.ended:  # the server does not know that, and will not say what it cost
                         finished, used = True, self._about(echo)
                         break
-                    finished = finished or bool((chunk.generation_info or {}).get("finish_reason"))
-                    if chunk.text and first is None:
+                    finished = finished or piece.last
+                    if piece.text and first is None:
                         first = time.perf_counter() - started
-                    yield with_text(chunk, echo.without(str(chunk.text)), run_manager)
-            finally:
-                chunks.close()  # closes the response, which tells the server to stop
+                    yield shown_piece(echo.without(piece.text), piece.used, run_manager)
             stop_if(cancelled)  # a connection that was cut can look like the end of an answer
         if not finished:
             raise ModelUnavailable(f"The model server at {server.address} broke off in the middle of an answer. Ask again, or look at its log.")
@@ -199,9 +190,9 @@ class ServerChat(StreamedChat):
     def _request(self, messages: Sequence[BaseMessage], options: Mapping[str, Any], *, plain: bool) -> dict[str, Any]:
         """The call's keywords as the server's: only what differs from a server's own ways is sent, and where `plain` what every server knows."""
         greedy = self.sampling.greedy if options.get("greedy") is None else options["greedy"]
-        # `max_tokens` by this way keeps its name: langchain-openai renames it to one that local servers do not know.
-        body: dict[str, Any] = {"max_tokens": options.get("max_tokens") or self.max_tokens}
-        request: dict[str, Any] = {"temperature": 0.0 if greedy else self.sampling.temperature, "extra_body": body}
+        request: dict[str, Any] = {
+            "model": self.name, "max_tokens": options.get("max_tokens") or self.max_tokens, "temperature": 0.0 if greedy else self.sampling.temperature,
+        }  # fmt: skip
         if not greedy:
             request |= {"top_p": self.sampling.top_p}
             if self.sampling.seed is not None:
@@ -209,14 +200,14 @@ class ServerChat(StreamedChat):
         if plain:
             return request
         if not greedy:
-            body |= {"top_k": self.sampling.top_k, "min_p": self.sampling.min_p}
+            request |= {"top_k": self.sampling.top_k, "min_p": self.sampling.min_p}
         if self.sampling.repetition_penalty != 1.0:
-            body["repeat_penalty"] = self.sampling.repetition_penalty
+            request["repeat_penalty"] = self.sampling.repetition_penalty
         if options.get("grammar"):
-            body["grammar"] = options["grammar"]
+            request["grammar"] = options["grammar"]
         if messages and isinstance(messages[-1], AIMessage):
             # llama.cpp's server continues a last assistant message unasked; vLLM and SGLang want to be told.
-            body |= {"add_generation_prompt": False, "continue_final_message": True}
+            request |= {"add_generation_prompt": False, "continue_final_message": True}
         return request
 
     def _choose(self, server: Server, messages: list[BaseMessage], choices: Sequence[str], cancelled: Cancelled | None) -> AIMessage:
@@ -257,16 +248,15 @@ class ServerChat(StreamedChat):
         """A whole answer, and the logarithms of its probabilities where the server gives them."""
         cancelled: Cancelled | None = options.get("cancelled")
 
-        def send(request: dict[str, Any]) -> Iterator[ChatGeneration]:
+        def send(request: dict[str, Any]) -> Iterator[tuple[AIMessage, Mapping[str, Any] | None]]:
             with server_errors(server.address, cancelled), self.wire.cut_by(_wanted(server, cancelled)) as sending:
                 sending()
-                yield server.client._generate(messages, **(request | more)).generations[0]
+                yield whole(server.client, {**request, **more, "messages": said(messages)})
             stop_if(cancelled)
 
         [reply] = self._understood(server, messages, options, send)
         server.heard = time.monotonic()
-        assert isinstance(reply.message, AIMessage)
-        return reply.message, (reply.generation_info or {}).get("logprobs")
+        return reply
 
 
 def _wanted(server: Server, cancelled: Cancelled | None) -> Callable[[], bool]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from assistant.errors import ModelUnavailable
 from assistant.models.pool import Pool, Server, shown
 from assistant.models.server import CHARACTERS_PER_TOKEN
-from assistant.models.server_errors import server_errors
+from assistant.models.server_errors import NotCompleted, server_errors
 from assistant.models.wire import Wire
 from assistant.settings import EmbeddingSettings, addresses
 from graphs.errors import QuestionTooLong
@@ -30,17 +30,10 @@ class ServerEmbedder:
     """
 
     def __init__(self, settings: EmbeddingSettings) -> None:
-        from openai import OpenAI
-
         self.name = settings.server_model
         self._batch = settings.batch
         self._wire = Wire(settings.server_timeout)
-
-        def client(url: str) -> OpenAI:
-            key = settings.server_api_key or "none"
-            return OpenAI(base_url=url, api_key=key, timeout=self._wire.timeout, max_retries=0, http_client=self._wire.client)
-
-        self.pool = Pool([Server(shown(url), client(url)) for url in addresses(settings.server_url or "")], self._wire.answers)
+        self.pool = Pool([Server(shown(url), self._wire.calls(url, settings.server_api_key)) for url in addresses(settings.server_url or "")], self._wire.answers)
 
     def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Unit vectors, shape (n, dimensions); a text is read up to some 512 tokens."""
@@ -76,8 +69,12 @@ class ServerEmbedder:
 
     def _sent(self, server: Server, texts: list[str]) -> Iterator[list[list[float]]]:
         with server_errors(server.address, None, "embedding"):
-            reply: Any = server.client.embeddings.create(model=self.name, input=texts, encoding_format="float")
-        rows = [_pooled(item.embedding) for item in sorted(reply.data, key=lambda item: item.index)]
+            body = {"model": self.name, "input": texts, "encoding_format": "float"}
+            reply: Any = server.client.post("/embeddings", cast_to=object, body=body)
+            data = reply.get("data") if isinstance(reply, dict) else None
+            if not data:
+                raise NotCompleted("what it sent are no vectors")
+        rows = [_pooled(item["embedding"]) for item in sorted(data, key=lambda item: item["index"])]
         if len(rows) != len(texts) or not all(rows):
             raise ModelUnavailable(f"The model server at {server.address} gave {len(rows)} vectors for {len(texts)} texts. Does it serve an embedding model?")
         yield rows

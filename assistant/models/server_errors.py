@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,7 +21,7 @@ def server_errors(address: str, cancelled: Cancelled | None, section: str = "mod
     transport = transport_error()
     try:
         yield
-    except (openai.OpenAIError, transport) as error:
+    except (openai.OpenAIError, transport, NotCompleted, json.JSONDecodeError) as error:
         stop_if(cancelled, error)
         raise _explained(error, address, section) from error
 
@@ -29,6 +30,10 @@ def stop_if(cancelled: Cancelled | None, cause: Exception | None = None) -> None
     """Raise `TurnCancelled` once `cancelled` is set."""
     if cancelled is not None and cancelled.is_set():
         raise TurnCancelled("The reader went away, so the model server was told to stop.") from cause
+
+
+class NotCompleted(ValueError):
+    """The server sent something else than an answer."""
 
 
 class NotUnderstood(ModelUnavailable):

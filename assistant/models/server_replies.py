@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.messages.ai import UsageMetadata
+from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk
+
+from assistant.models.server_errors import NotCompleted
+
+if TYPE_CHECKING:
+    from openai import OpenAI
+
+_PATH = "/chat/completions"
+_ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 
 
 class Echo:
@@ -99,13 +109,68 @@ def named(choices: Sequence[str], text: str) -> dict[str, float]:
     return {choice: float(choice == best) for choice in choices}
 
 
-def with_text(chunk: ChatGenerationChunk, text: str, run_manager: CallbackManagerForLLMRun | None) -> ChatGenerationChunk:
-    """A piece as it came, with what may be shown of its text."""
-    message = chunk.message.model_copy(update={"content": text, "chunk_position": None})
-    shown = ChatGenerationChunk(message=message, generation_info=chunk.generation_info)
+def said(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
+    """Messages as a server reads them."""
+    return [{"role": _ROLES[message.type], "content": message.content} for message in messages]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of an answer as it comes, and, in one without text, what all of it cost."""
+
+    text: str
+    last: bool
+    used: UsageMetadata | None
+
+
+@contextmanager
+def streamed(client: OpenAI, request: Mapping[str, Any]) -> Iterator[Iterator[Piece]]:
+    """The answer to a request, piece by piece. Plain JSON: to make an object of each piece takes longer than all else that is done for a word."""
+    from openai import Stream
+
+    body = {**_given(request), "stream": True, "stream_options": {"include_usage": True}}
+    with client.post(_PATH, cast_to=object, body=body, stream=True, stream_cls=Stream[object]) as stream:
+        yield (_piece(found) for found in stream if isinstance(found, dict))
+
+
+def whole(client: OpenAI, request: Mapping[str, Any]) -> tuple[AIMessage, Mapping[str, Any] | None]:
+    """The answer to a request, and the logarithms of its probabilities where they are given."""
+    found: Any = client.post(_PATH, cast_to=object, body=_given(request))
+    choice = _choice(found) if isinstance(found, dict) else None
+    if choice is None or not isinstance(message := choice.get("message"), dict):
+        raise NotCompleted("what it sent is no completion")
+    return AIMessage(content=message.get("content") or "", usage_metadata=_used(found)), choice.get("logprobs")
+
+
+def _piece(found: Mapping[str, Any]) -> Piece:
+    choice = _choice(found) or {}
+    return Piece((choice.get("delta") or {}).get("content") or "", bool(choice.get("finish_reason")), _used(found))
+
+
+def _choice(found: Mapping[str, Any]) -> dict[str, Any] | None:
+    choices = found.get("choices")
+    return choices[0] if choices else None
+
+
+def _used(found: Mapping[str, Any]) -> UsageMetadata | None:
+    used = found.get("usage")
+    if not used:
+        return None
+    read, written = used.get("prompt_tokens") or 0, used.get("completion_tokens") or 0
+    cached = (used.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+    return UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written, input_token_details=InputTokenDetails(cache_read=cached))
+
+
+def _given(request: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in request.items() if value is not None}
+
+
+def shown_piece(text: str, used: UsageMetadata | None, run_manager: CallbackManagerForLLMRun | None) -> ChatGenerationChunk:
+    """A piece with what may be shown of its text."""
+    chunk = ChatGenerationChunk(message=AIMessageChunk(content=text, usage_metadata=used))
     if run_manager is not None and text:
-        run_manager.on_llm_new_token(text, chunk=shown)
-    return shown
+        run_manager.on_llm_new_token(text, chunk=chunk)
+    return chunk
 
 
 def last(text: str, metadata: dict[str, Any], used: UsageMetadata | None = None) -> ChatGenerationChunk:

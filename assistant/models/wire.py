@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from assistant.models.server_errors import transport_error
+
+if TYPE_CHECKING:
+    from openai import OpenAI
 
 _WATCH_SECONDS = 0.05
 _LOOK_SECONDS = 2.0
@@ -53,33 +57,51 @@ class Wire:
         from openai import DefaultHttpxClient, Timeout
 
         self._current = threading.local()
+        self._lock = threading.Lock()
+        self._sent: dict[Link, Callable[[], bool]] = {}
+        self._watcher: threading.Thread | None = None
         self.timeout = Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS))
         self.client = DefaultHttpxClient(
             timeout=self.timeout, headers={"Connection": "close"}, event_hooks={"request": [self._attach]}
         )
 
+    def calls(self, url: str, api_key: str | None) -> OpenAI:
+        """What calls the server at a URL, once; never with the key of another service that happens to stand in the environment."""
+        from openai import OpenAI
+
+        return OpenAI(base_url=url, api_key=api_key or "none", timeout=self.timeout, max_retries=0, http_client=self.client)
+
     @contextmanager
     def cut_by(self, wanted: Callable[[], bool]) -> Iterator[Callable[[], None]]:
         """While this lasts, the request is cut once it is not `wanted`; call what is given in the thread that sends it, just before."""
         link = Link()
-        over = threading.Event()
-
-        def watch() -> None:
-            while not over.wait(_WATCH_SECONDS):
-                if not wanted():
-                    link.cut()
-                    return
 
         def sending() -> None:
             self._current.link = link
 
-        watcher = threading.Thread(target=watch, name="server-cancel", daemon=True)
-        watcher.start()
+        with self._lock:
+            self._sent[link] = wanted
+            if self._watcher is None:
+                self._watcher = threading.Thread(target=self._watch, name="server-cancel", daemon=True)
+                self._watcher.start()
         try:
             yield sending
         finally:
-            over.set()
-            watcher.join()
+            with self._lock:
+                del self._sent[link]
+
+    def _watch(self) -> None:
+        """Look at all requests, as long as there are any: a thread for each would wake as often as all of them together."""
+        while True:
+            time.sleep(_WATCH_SECONDS)
+            with self._lock:
+                if not self._sent:
+                    self._watcher = None
+                    return
+                sent = tuple(self._sent.items())
+            for link, wanted in sent:
+                if not wanted():
+                    link.cut()
 
     def answers(self, address: str) -> bool:
         """Whether a server is there, asked at the door that most have for that; any status under 500 will do, also "not found"."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -21,26 +20,22 @@ QUIET = 15.0
 """Seconds without an event after which a sign of life is due: proxies hang up on what is silent."""
 
 
-async def events(stream: Stream) -> AsyncGenerator[Event | None]:
-    """The events of a turn; None after each `QUIET` seconds without any.
-
-    A thread reads them, so that turns which wait take none from the loop's pool.
-    """
+def _told(stream: Stream, wanted: Callable[[object], bool]) -> asyncio.Queue[Any]:
+    """What comes of a turn, as far as it is wanted. The turn's thread brings it, so that turns which wait take none from the loop's pool."""
     loop, told = asyncio.get_running_loop(), asyncio.Queue[Any]()
 
     def tell(item: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is gone: the program ends
-            loop.call_soon_threadsafe(told.put_nowait, item)
+        if wanted(item):
+            with contextlib.suppress(RuntimeError):  # the loop is gone: the program ends
+                loop.call_soon_threadsafe(told.put_nowait, TurnCancelled("The turn was stopped.") if item is None else item)
 
-    def read() -> None:
-        try:
-            for event in stream:
-                tell(event)
-            tell(TurnCancelled("The turn was stopped."))
-        except BaseException as error:  # noqa: BLE001 - handed to the reader, whatever it is
-            tell(error)
+    stream.listen(tell)
+    return told
 
-    threading.Thread(target=read, name="door", daemon=True).start()
+
+async def events(stream: Stream, wanted: Callable[[object], bool] = lambda item: True) -> AsyncGenerator[Event | None]:
+    """The events of a turn that are wanted; None after each `QUIET` seconds without any."""
+    told = _told(stream, wanted)
     try:
         while True:
             try:
@@ -61,7 +56,8 @@ async def answer(stream: Stream, request: Request | None = None) -> Answer:
     """The answer of a turn, which stops when the caller of `request` hangs up, or the task is cancelled. Raises `AssistantError`."""
     watching = asyncio.create_task(_hung_up(request, stream)) if request else None
     try:
-        async with contextlib.aclosing(events(stream)) as coming:
+        # The loop is not woken for each word of an answer that is given whole.
+        async with contextlib.aclosing(events(stream, lambda item: item is None or isinstance(item, Done | BaseException))) as coming:
             async for event in coming:
                 if isinstance(event, Done):
                     return event.answer
