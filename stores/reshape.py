@@ -143,8 +143,8 @@ def _two_values(one: exp.EQ, two: exp.EQ) -> bool:
 def divided(expression: exp.Expr, schema: Schema, dialect: str) -> bool:
     """Whether a division of whole numbers, which would drop what comes after the point, was made one of fractions."""
     types = {c.name.lower(): c.type.lower() for table in schema.tables for c in table.columns}
-    # "year / 10 * 10" is meant as it stands; a quotient of sums and counts is a share or a mean.
-    found = [node for node in expression.find_all(exp.Div) if node.find(exp.AggFunc) and _is_whole(node, types)]
+    # "year / 10 * 10" is meant as it stands; a quotient of sums and counts is a share or a mean, one of two columns a ratio.
+    found = [node for node in expression.find_all(exp.Div) if (node.find(exp.AggFunc) or node.expression.find(exp.Column)) and _is_whole(node, types)]
     for node in found:
         node.set("this", exp.cast(node.this.copy(), "REAL" if dialect == "sqlite" else "NUMERIC", dialect=dialect))
     return bool(found)
@@ -157,6 +157,8 @@ def _is_whole(node: exp.Expr, types: dict[str, str]) -> bool:
         return not node.is_string and node.is_int
     if isinstance(node, exp.Column):
         return "int" in types.get(node.name.lower(), "")
+    if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Select):
+        return all(_is_whole(select.unalias(), types) for select in node.this.selects)
     if isinstance(node, exp.Sum | exp.Max | exp.Min | exp.Paren | exp.Distinct):
         return all(_is_whole(part, types) for part in node.iter_expressions())
     if isinstance(node, exp.Case):

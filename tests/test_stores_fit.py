@@ -127,7 +127,12 @@ def test_a_share_keeps_what_comes_after_the_point(database: Database) -> None:
     mended = database.mend("SELECT SUM(CASE WHEN state = 'paid' THEN 1 ELSE 0 END) / COUNT(*) FROM sales", "What share is paid?")
     assert mended is not None
     assert database.run(mended).rows == ((0.5,),)
+    of_all = database.mend("SELECT COUNT(*) / (SELECT COUNT(*) * 2 FROM sales) AS share FROM sales", "What share of twice all?")
+    assert of_all is not None
+    assert database.run(of_all).rows == ((0.5,),)
+    assert "CAST" in (database.mend("SELECT year / shop_id AS ratio FROM sales", "What is the ratio?") or "")
     assert database.mend("SELECT SUM(year) / 2.0 FROM sales", "Half?") is None
+    assert database.mend("SELECT year / 10 * 10 FROM sales", "Which decades?") is None
 
 
 def test_the_last_of_something_is_one_row(tmp_path: Path) -> None:
