@@ -22,6 +22,10 @@ _LEANING = re.compile(
     re.IGNORECASE,
 )
 
+# "How many orders were there in May?" points to nothing; "how many were there?" does.
+_THERE_IS = re.compile(r"(?<!many )(?<!much )\b(is|are|was|were) there\b|\bthere (is|are|was|were)\b", re.IGNORECASE)
+_JOINT = re.compile(r"[,;.?!]\s|\s(?:and|but)\s")
+
 # "And in 2025?": no verb and no question word of its own, so it asks the same of something else.
 _ELLIPTIC = re.compile(
     r"^\W*(and|or|but|then|only|just|(the )?same|(what|how) about(?= (in|for|by|from|on|at|last|this|next|only|since|before|after|\d)))\b(?!.*\b(who|whose|what|which|when|where|why|how|do|does|did|is|are|was|were|has|have|had"
@@ -96,8 +100,16 @@ def safe(passage: Passage) -> Passage:
 
 
 def leans(question: str) -> bool:
-    """Whether a question seems to need the one before it to be understood."""
-    return len(question.split()) <= 4 or bool(_LEANING.search(question))
+    """Whether a question seems to need the one before it to be understood.
+
+    What stands for something in a second part ("Which invoices are late, and who owes them?") stands for what the first part names.
+    """
+    if len(question.split()) <= 4:
+        return True
+    text = _THERE_IS.sub(" ", question)
+    found = _LEANING.search(text)
+    first = _JOINT.split(text, maxsplit=1)[0]
+    return found is not None and (found.start() < len(first) or len(first.split()) < 3)
 
 
 def is_elliptic(question: str) -> bool:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from graphs.evidence import gather, weigh
-from graphs.recall import is_elliptic
+from graphs.recall import is_elliptic, leans
 from stores.values import ColumnInfo, Memory, Passage, Schema, TableInfo
 
 SCHEMA = Schema("sqlite", (TableInfo("order_lines", (ColumnInfo("OrderId", "INTEGER"), ColumnInfo("city", "TEXT"))),), "f")
@@ -101,3 +101,22 @@ def test_what_the_user_told_is_looked_for_in_their_memory() -> None:
     for question, route in (("When does my shift end?", "memory"), ("When does the museum open?", "off_topic")):
         found = weigh(wavering, gather(question, schema=SCHEMA, values=[], nearest=[], memories=told))
         assert max(found, key=lambda r: found[r]) == route
+
+
+@pytest.mark.parametrize(
+    ("question", "leaning"),
+    [
+        ("How many of them were Plus members?", True),
+        ("and in 2025?", True),
+        ("Which of those live in Porto and what do they pay?", True),
+        ("Thanks. And what does it cost?", True),
+        ("How many were there in the year before?", True),
+        ("Which invoices are overdue, and who owes them?", False),
+        ("How many overdue invoices are there and what do they add up to?", False),
+        ("Which members left, and what does our contract say about that?", False),
+        ("How many bookings were there this year?", False),
+        ("Which parts have to be reordered soon?", False),
+    ],
+)
+def test_what_a_question_leans_on(question: str, leaning: bool) -> None:
+    assert leans(question) == leaning
