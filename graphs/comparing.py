@@ -25,10 +25,8 @@ QUOTED_WORDS = 45
 """What one side alone has in a section is quoted up to so many words, and condensed beyond."""
 MOST_CHANGED = 30
 _LOOKED_AT = 400
-
-
-# "3. Prices", where a file does not say that it is a heading.
-_NUMBERED_HEADING = re.compile(r"\W*\d+(\.\d+)*[.)]?\s+[^\W\d][^\W\d]+(\s+[^\W\d]+){0,2}\W*$")
+# "3. Prices", where a file does not say that it is a heading; "12 March" is none.
+_NUMBERED_HEADING = re.compile(r"\W*(\d+[.)]|\d+(\.\d+)+[.)]?)\s+[A-ZÀ-Þ][^\W\d]+(\s+[^\W\d]+){0,2}\W*$")
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ _TWOFOLD = re.compile(
     re.IGNORECASE,
 )
 # "… and what do they add up to?": the second part is about the rows of the first.
-_SUMMED = re.compile(r"\b(they|them|these|those|it)\b.*\b(add(s|ed)? up|sum|total|come to|amount to|worth|average|altogether)\b|\b(the|in) total\b|\baltogether\b", re.IGNORECASE)
+_SUMMED = re.compile(r"\b(they|them|these|those|it)\b.*\b(add(s|ed)? up|sum|total|come to|amount to|worth|average|altogether)\b", re.IGNORECASE)
 # Something about the user is to be kept, found again or dropped.
 _TOLD = re.compile(
     r"\b(remember|forget|memori[sz]e|(keep|bear) (this |that |it )?in mind|make a note|(note|write|jot) (that|down)|(save|store|keep|note) (this|that|it|for)"

@@ -93,10 +93,7 @@ def work(turn: Turn, documents: Sequence[Document], sentences: int | None = None
         passages = _contents(turn, document.id)
         if not passages:
             still_there(turn, document)
-        each = max(1, sentences // len(documents)) if sentences else None
-        size = _size(turn, passages, each)
-        entries = pieces(passages) if each and size == LEAST_TOKENS <= sum(len(p.text) for p in passages) // CHARACTERS_PER_TOKEN else []
-        found += [Part(document, (entry,)) for entry in entries] if each and 1 < len(entries) <= 2 * each else cut(document, passages, size)
+        found += _parts(turn, document, passages, max(1, sentences // len(documents)) if sentences else None)
     return Work(tuple(found[: turn.bounds.parts]), len(found))
 
 
@@ -105,12 +102,25 @@ def _contents(turn: Turn, id_: str) -> list[Passage]:
     return [kept for passage in turn.services.documents.contents(id_, user=turn.user) if (kept := safe(passage)).text]
 
 
+def _parts(turn: Turn, document: Document, passages: Sequence[Passage], sentences: int | None) -> list[Part]:
+    """A document's parts; of a short text that is to become so many sentences its paragraphs and entries, unless these are too many."""
+    size = _size(turn, passages, sentences)
+    if sentences and size == LEAST_TOKENS <= _tokens(passages):
+        entries = pieces(passages)
+        if 1 < len(entries) <= 2 * sentences:
+            return [Part(document, (entry,)) for entry in entries]
+    return cut(document, passages, size)
+
+
+def _tokens(passages: Sequence[Passage]) -> int:
+    return sum(len(passage.text) for passage in passages) // CHARACTERS_PER_TOKEN
+
+
 def _size(turn: Turn, passages: Sequence[Passage], sentences: int | None) -> int:
     """Tokens of a part."""
     if sentences is None:
         return turn.bounds.part_tokens
-    whole = sum(len(passage.text) for passage in passages) // CHARACTERS_PER_TOKEN
-    return min(turn.bounds.part_tokens, max(LEAST_TOKENS, whole // sentences + 1))
+    return min(turn.bounds.part_tokens, max(LEAST_TOKENS, _tokens(passages) // sentences + 1))
 
 
 def cut(document: Document, passages: Sequence[Passage], tokens: int) -> list[Part]:

@@ -23,9 +23,9 @@ _PREAMBLE = re.compile(
 )
 
 
+# Not of time: "daily", "monthly" and "p.a." say the same in other words.
 _RATE = re.compile(
-    r"(?P<amount>\d[\d.,]*(?:\s+[^\W\d]+)?)\s+(?:per|a|an|each|every)\s+"
-    r"(?P<unit>minute|hour|day|night|week|month|quarter|year|mile|kilomet\w+|km|met(?:er|re)|person|head|guest|item|piece|unit)s?\b",
+    r"(?P<amount>\d[\d.,]*(?:\s+[^\W\d]+)?)\s+(?:per|a|an|each|every)\s+(?P<unit>mile|kilomet\w+|km|met(?:er|re)|guest|item|piece|unit)s?\b",
     re.IGNORECASE,
 )
 

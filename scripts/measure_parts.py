@@ -26,10 +26,10 @@ from graphs.turn import Turn
 from stores.database import Database
 from ui.cli import run
 
-PARTS = {"none": "", "mend": "mend", "values": "values", "retries": "retries", "all": "mend values retries"}
+PARTS = ("mend", "values", "retries")
 
 
-def leave_out(parts: str) -> None:
+def leave_out(parts: Sequence[str]) -> None:
     """Takes parts of the SQL agent away, in this process."""
     if "mend" in parts:
         Database.mend = lambda *_, **__: None  # type: ignore[method-assign]
@@ -39,18 +39,15 @@ def leave_out(parts: str) -> None:
         os.environ["ASSISTANT_DATABASE__REPAIRS"] = "0"
 
 
-def time_first() -> dict[int, float]:
-    """Seconds of the first query that each turn writes, filled in as they are asked."""
-    took: dict[int, float] = {}
-    turns: list[Turn] = []  # held, so that no other takes the address of one
+def time_first() -> dict[str, float]:
+    """Seconds of the first query that each turn writes, by its question's id, filled in as they are asked."""
+    took: dict[str, float] = {}
     write = graphs.sql.write
 
     def timed(turn: Turn, messages: Sequence[BaseMessage]) -> str:
         started = time.perf_counter()
         query = write(turn, messages)
-        if id(turn) not in took:
-            turns.append(turn)
-            took[id(turn)] = time.perf_counter() - started
+        took.setdefault(turn.question_id, time.perf_counter() - started)
         return query
 
     graphs.sql.write = timed
@@ -73,9 +70,9 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["compare"]:
         compare(*map(Path, sys.argv[2:4]))
         sys.exit()
-    if sys.argv[1:2] == [] or sys.argv[1] not in PARTS:
+    if len(sys.argv) < 2 or sys.argv[1] not in (*PARTS, "all", "none"):
         sys.exit(__doc__)
-    leave_out(PARTS[sys.argv[1]])
+    leave_out(PARTS if sys.argv[1] == "all" else sys.argv[1:2])
     took = time_first()
     done = run(sys.argv[2:])
     if took:

@@ -45,11 +45,6 @@ class History:
         self._read, self._write, self._clear_log = self._tables.reading, self._tables.writing, self._tables.clear_log
         self.path, self.close = self._tables.path, self._tables.close
 
-    def ensure(self, conversation: str, *, user: str, title: str) -> Conversation:
-        """The user's conversation of that id; made, with this title, where there is none."""
-        with self._write() as db:
-            return _made(db, conversation, user, title)
-
     def begin(self, conversation: str, *, user: str, question: str, instead_of: str | None = None, title: str | None = None) -> str:
         """Keep a question before it is answered, and return its message id.
 
@@ -128,7 +123,8 @@ class History:
         new = uuid4().hex
         with self._write() as db:
             head = _owned(db, conversation, user)
-            _made(db, new, user, f"{head.title[: MAX_TITLE - 9]} (branch)")
+            now = _now()
+            db.execute(_MADE_OR_TOUCHED, (user, new, f"{head.title[: MAX_TITLE - 9]} (branch)", now, now))
             copy(db, asked(db, message, conversation, user).id, conversation, user, to=new)
             return _owned(db, new, user)
 
@@ -265,13 +261,6 @@ class History:
         sql = f"SELECT {_MESSAGE} FROM messages AS m WHERE m.user = ?1 AND {where} ORDER BY {order}"
         with self._read() as db:
             return [_message(row) for row in db.execute(sql, (user, *values, *more))]
-
-
-def _made(db: Speaks, conversation: str, user: str, title: str) -> Conversation:
-    now = _now()
-    made = "INSERT INTO conversations (user, id, title, created, updated) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-    db.execute(made, (user, conversation, _line(title), now, now))
-    return _owned(db, conversation, user)
 
 
 def _owned(db: Speaks, conversation: str, user: str) -> Conversation:

@@ -96,7 +96,7 @@ def _placed(column: exp.Column, scope: Scope, tables: dict[str, TableInfo], sche
 
 
 def _ties_to(column: exp.Column, holders: list[str]) -> bool:
-    """Whether the column stands in the condition of a join, equal to its like in the only table that has it, or in place of the joined table's."""
+    """Whether the column stands in the condition of a join, equal to a column of the only table that has it, or in place of the joined table's."""
     join, other = column.find_ancestor(exp.Join, exp.Select), _equal(column)
     if not isinstance(join, exp.Join) or other is None or not holders:
         return False
@@ -106,7 +106,7 @@ def _ties_to(column: exp.Column, holders: list[str]) -> bool:
 def _is_idle(column: exp.Column) -> bool:
     """Whether the condition of a join says of a column that it is equal to itself."""
     other = _equal(column)
-    return other is not None and other is not column and (column.table, column.name) == (other.table, other.name) and column.find_ancestor(exp.Join) is not None
+    return other is not None and (column.table, column.name) == (other.table, other.name) and column.find_ancestor(exp.Join) is not None
 
 
 def _equal(column: exp.Column) -> exp.Column | None:

@@ -14,8 +14,7 @@ from stores.values import Feedback
 def test_each_turn_has_its_own_answer_whatever_the_conversation(tmp_path: Path) -> None:
     history = History(tmp_path / "history.db")
     for at, (conversation, user) in enumerate((("a", "ada"), ("b", "ada"), ("a", "ada"), ("a", "bob"))):
-        history.ensure(conversation, user=user, title="t")
-        question = history.begin(conversation, user=user, question=f"question {at}")
+        question = history.begin(conversation, user=user, question=f"question {at}", title="t")
         if at != 2:  # this one was broken off
             answer = Answer(f"answer-{at}", f"text {at}", "sql", conversation, usage=Usage(prompt_tokens=at))
             history.finish(question, user=user, answer_id=answer.id, text=answer.text, answer_json=answer_to_json(answer))

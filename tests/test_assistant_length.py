@@ -30,9 +30,8 @@ def said(history: History, user: str, turns: int, conversation: str = "c") -> No
     """A conversation of so many turns, as the assistant would have kept it."""
     assert isinstance(history._tables, HistoryFile)
     history._tables._connection.execute("PRAGMA synchronous = OFF")  # nothing here has to survive a kill
-    history.ensure(conversation, user=user, title="A talk")
     for number in range(turns):
-        asked = history.begin(conversation, user=user, question=f"What about bicycle {number}, say it in a sentence or two?")
+        asked = history.begin(conversation, user=user, question=f"What about bicycle {number}, say it in a sentence or two?", title="A talk")
         answer = Answer(f"{user}{conversation}{number}", f"Bicycle {number}: {SAID}", "chat", conversation)
         history.finish(asked, user=user, answer_id=answer.id, text=answer.text, answer_json=answer_to_json(answer))
 

@@ -45,9 +45,8 @@ def fill(history: History) -> None:
     history._tables._connection.execute("PRAGMA synchronous = OFF")  # type: ignore[union-attr]
     for talk in range(TALKS):
         name, user = f"talk {talk}", str(talk % 7)
-        history.ensure(name, user=user, title=f"Von {talk} ü")
         for turn in range(TURNS):
-            asked = history.begin(name, user=user, question=f"Frage {turn}\0 von {talk} 😀")
+            asked = history.begin(name, user=user, question=f"Frage {turn}\0 von {talk} 😀", title=f"Von {talk} ü")
             answer = json.dumps({"id": f"{talk}-{turn}", "text": "x" * 300})
             history.finish(asked, user=user, answer_id=f"{talk}-{turn}", text=f"Antwort {turn}", answer_json=answer)
         history.add_feedback(Feedback(f"{talk}-0", user, 1, "gut", None, datetime.now(UTC)))
@@ -126,7 +125,7 @@ def test_what_the_server_holds_otherwise_is_not_overwritten(home: Path, state_ur
 
 
 def test_what_stands_in_the_log_alone_goes_over_too(home: Path, state_url: str) -> None:
-    code = "import os, sys; from pathlib import Path; from stores.history import History; h = History(Path(sys.argv[1])); h.ensure('c', user='7', title='last words'); os._exit(9)"
+    code = "import os, sys; from pathlib import Path; from stores.history import History; h = History(Path(sys.argv[1])); h.begin('c', user='7', question='q', title='last words'); os._exit(9)"
     home.mkdir()
     assert subprocess.run([sys.executable, "-c", code, str(home / "history.sqlite")], cwd=Path(__file__).parent.parent, check=False).returncode == 9
     (home / FILE).touch()

@@ -116,10 +116,9 @@ def test_what_was_said_thirty_turns_ago_is_still_known(tmp_path: Path, fetched: 
     model = {"name": "qwen2.5-coder-0.5b", "directory": models, "context": 4096}
     with Assistant(Settings(home=tmp_path / "home", sample=False, model=model, sampling={"max_tokens": 32})) as assistant:
         history: History = assistant._parts.kept.history
-        history.ensure("c", user="7", title="A party")
         turns = [LEMONADE, *[Exchange(f"Another word for 'cosy', number {n}?", "Snug.") for n in range(30)]]
         for number, said in enumerate(turns):
-            asked = history.begin("c", user="7", question=said.question)
+            asked = history.begin("c", user="7", question=said.question, title="A party")
             answer = Answer(f"a{number}", said.answer, "chat", "c")
             history.finish(asked, user="7", answer_id=answer.id, text=answer.text, answer_json=answer_to_json(answer))
         answer = assistant.ask("How many litres of lemonade did you say?", user="7", conversation="c")

@@ -41,9 +41,8 @@ def history(request: pytest.FixtureRequest) -> Iterator[History]:
 
 
 def turn(history: History, conversation: str, question: str, answer: str, *, user: str = "ada") -> str:
-    history.ensure(conversation, user=user, title=question)
-    number = len(history.messages(conversation, user=user))
-    asked = history.begin(conversation, user=user, question=question)
+    asked = history.begin(conversation, user=user, question=question, title=question)
+    number = len(history.messages(conversation, user=user)) - 1
     answer_id = f"{conversation}-{number}"
     history.finish(asked, user=user, answer_id=answer_id, text=answer, answer_json=json.dumps({"sql": "SELECT 1", "citations": []}))
     return answer_id
@@ -119,8 +118,7 @@ def test_versions_are_nested_and_each_keeps_what_followed(history: History) -> N
 
 
 def test_answers_stand_after_their_questions_when_two_turns_overlap(history: History) -> None:
-    history.ensure("c", user="ada", title="t")
-    first = history.begin("c", user="ada", question="first")
+    first = history.begin("c", user="ada", question="first", title="t")
     second = history.begin("c", user="ada", question="second")
     history.finish(second, user="ada", answer_id="2", text="to second", answer_json=None)
     history.finish(first, user="ada", answer_id="1", text="to first", answer_json=None)
@@ -128,8 +126,7 @@ def test_answers_stand_after_their_questions_when_two_turns_overlap(history: His
 
 
 def test_finishing_twice_keeps_the_first_answer(history: History) -> None:
-    history.ensure("c", user="ada", title="t")
-    asked = history.begin("c", user="ada", question="q")
+    asked = history.begin("c", user="ada", question="q", title="t")
     history.finish(asked, user="ada", answer_id="1", text="one", answer_json=None)
     history.finish(asked, user="ada", answer_id="2", text="two", answer_json=None)
     assert [m.text for m in history.messages("c", user="ada")] == ["q", "one"]
@@ -162,8 +159,7 @@ def test_another_user_finds_nothing(history: History) -> None:
 
 def test_two_users_may_each_have_a_conversation_of_one_name(history: History) -> None:
     for user in ("ada", "bob"):
-        history.ensure("monday", user=user, title=f"of {user}")
-        asked = history.begin("monday", user=user, question=f"{user} asks")
+        asked = history.begin("monday", user=user, question=f"{user} asks", title=f"of {user}")
         history.finish(asked, user=user, answer_id=f"to-{user}", text=f"said to {user}", answer_json=None)
     for user in ("ada", "bob"):
         assert [m.text for m in history.messages("monday", user=user)] == [f"{user} asks", f"said to {user}"]
@@ -256,9 +252,8 @@ import sys
 from pathlib import Path
 from stores.history import History
 history = History(Path(sys.argv[1]))
-history.ensure("c", user="ada", title="t")
 for n in range(100000):
-    asked = history.begin("c", user="ada", question=f"q{n}")
+    asked = history.begin("c", user="ada", question=f"q{n}", title="t")
     print("q", n, flush=True)
     history.finish(asked, user="ada", answer_id=f"a{n}", text=f"a{n}", answer_json='{}')
     print("a", n, flush=True)
@@ -349,7 +344,7 @@ def test_one_who_holds_the_file_is_named(tmp_path: Path) -> None:
     other = sqlite3.connect(tmp_path / "h.sqlite", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(StoreUnavailable, match="Another program holds it"):
-        history.ensure("c", user="ada", title="t")
+        history.begin("c", user="ada", question="q", title="t")
     other.close()
     history.close()
 

@@ -225,9 +225,8 @@ def test_the_controls_have_names_and_are_reached_by_keyboard(page: Page) -> None
 
 def test_a_long_conversation_shows_its_end_and_the_rest_on_demand(page: Page, one: Assistant) -> None:
     history = one._parts.kept.history
-    history.ensure("long", user="local", title="long")
     for number in range(60):
-        asked = history.begin("long", user="local", question=f"question {number}")
+        asked = history.begin("long", user="local", question=f"question {number}", title="long")
         history.finish(asked, user="local", answer_id=f"a{number}", text=f"answer {number}", answer_json=None)
     page.reload()
     page.click("#conversations [data-act=open]")

@@ -47,7 +47,7 @@ def list_documents(ctx: typer.Context, user: User = "local") -> None:
     """List the documents that are for everybody, and the user's own."""
     with session(ctx).assistant() as opened:
         kept = opened.documents.all(user=user)
-    say(columns([(one.id, one.name, str(one.passages), one.path) for one in kept], header=("id", "name", "passages", "path")) if kept else "No documents.")
+    say(columns([(one.id, one.name, one.passages, one.path) for one in kept], header=("id", "name", "passages", "path")) if kept else "No documents.")
 
 
 @documents.command("remove")
@@ -74,8 +74,8 @@ def take_in(assistant: Assistant, paths: list[Path]) -> IngestReport:
 def _say_if_beside_the_sample(assistant: Assistant) -> None:
     from assistant.sample.workspace import documents_of
 
-    of_sample, every = documents_of(assistant.documents, assistant.settings.home), assistant.documents.all()
-    if len(of_sample) < len(every) and of_sample:
+    of_sample = documents_of(assistant.documents, assistant.settings.home)
+    if of_sample and len(of_sample) < len(assistant.documents.all()):
         note(f"The {len(of_sample)} documents of the sample workspace are answered from, too. With sample = false, or a database of your own, they go: assistant settings")
 
 

@@ -39,7 +39,7 @@ def rows(data: Table, key: str, *, rows_shown: int = ROWS_SHOWN, csv_bytes: int 
     return table(data, key, rows_shown=rows_shown, csv_bytes=csv_bytes) + drawn(data, key)
 
 
-def cell_text(value: Cell) -> str:
+def cell_text(value: object) -> str:
     """A cell as a reader expects it: no binary noise in floats, lower-case truth values, nothing for NULL."""
     if value is None:
         return ""

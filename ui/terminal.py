@@ -159,6 +159,7 @@ def _lines(title: str, bytes_: bool) -> Report:
 
 
 def _cell(value: object) -> str:
-    plain = f"{value:.12g}" if isinstance(value, float) else str(value)  # 10399.400000000001 is 10399.4
-    text = "NULL" if value is None else " ".join(clean(plain).split())
+    from ui.rows import cell_text  # heavy
+
+    text = "NULL" if value is None else " ".join(clean(cell_text(value)).split())
     return text if len(text) <= _MAX_CELL else text[: _MAX_CELL - 1] + "…"
