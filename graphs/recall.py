@@ -9,7 +9,6 @@ from itertools import takewhile
 from langgraph.runtime import Runtime
 
 from graphs import when
-from graphs.grounding import words
 from graphs.state import State, fresh
 from graphs.turn import Database, Mode, Turn
 from stores.orders import aside, read
@@ -32,10 +31,6 @@ _ELLIPTIC = re.compile(
     r"|can|could|should|must|may|will|would|tell|show|list|give|find|explain|says?|make|write|translate)\b)(\W+\w+){1,6}\W*$",
     re.IGNORECASE,
 )
-
-# "Ana (8 May 2023): I went …": somebody's own words, in a conversation that was taken over.
-_SPOKEN = re.compile(r"([A-ZÀ-Þ][\w'’. -]{0,40}?)(?: \([^)]*\))?: (.*)", re.DOTALL)
-_FIRST = re.compile(r"\b(i|my|we|our|me|us|i['’]\w+|we['’]\w+)\b", re.IGNORECASE)
 
 # A question for what was so before.
 _BEFORE = re.compile(
@@ -78,13 +73,6 @@ def remembered(question: str, turn: Turn, *, k: int | None = None) -> list[Memor
     then = memories.search(f"{question} {span}", user=turn.user, k=k, past=True, during=(span.start, span.end)) if span else []
     found = {memory.id: memory for memory in [*then[: max(0, k - 2)], *memories.search(question, user=turn.user, k=k, past=past)]}
     return list(found.values())[:k]
-
-
-def of_those_named(question: str, memories: list[Memory]) -> list[Memory]:
-    """The memories without what others than those whom a question names said of themselves: what Ana did is not what Leo did."""
-    speakers = {memory.id: words(said[1]) for memory in memories if (said := _SPOKEN.match(memory.text)) and _FIRST.search(said[2])}
-    asked = words(question) & set().union(*speakers.values())
-    return [memory for memory in memories if not asked or memory.id not in speakers or speakers[memory.id] & asked]
 
 
 def search(turn: Turn, query: str, *, mode: Mode = "reranked", within: Within | None = None) -> list[Passage]:

@@ -18,9 +18,9 @@ from graphs.chat import query_meant
 from graphs.documents import relevant
 from graphs.errors import TurnCancelled
 from graphs.graph import build
-from graphs.recall import of_those_named
 from graphs.remember import remember
 from graphs.sql import READ_ONLY
+from graphs.tellers import of_those_named, told_of_others
 from graphs.turn import Bounds, Services, Turn
 from graphs.values import Event, StepFinished, StepStarted, Token
 from stores.errors import NotFound, QueryFailed, QueryRejected
@@ -420,6 +420,28 @@ def test_what_one_says_of_themselves_is_not_said_of_another() -> None:
     assert [m.id for m in of_those_named("Where did Leo move?", memories)] == ["1", "2", "3"]
     assert [m.id for m in of_those_named("Where did Ana and Leo move?", memories)] == ["0", "1", "2", "3"]
     assert of_those_named("Where did Zoe move?", memories) == memories
+
+
+@pytest.mark.parametrize(
+    ("question", "others"),
+    [
+        ("Where did Leo buy a boat?", True),
+        ("Where did Ana buy a boat?", False),
+        ("What did Ana bake for the party?", True),  # Ana says it, of Leo
+        ("What did Leo bake for the party?", False),
+        ("What did Ana and Leo bake?", False),
+        ("Who bought a boat?", False),
+    ],
+)
+def test_what_is_said_to_somebody_tells_of_them(question: str, others: bool) -> None:
+    said = (
+        "Leo (3 May 2026): I have a cat",
+        "Ana (3 May 2026): I bought a boat in Rome",
+        "Ana (4 May 2026): Your cake for the party was wonderful, how did you bake it?",
+        "I live in Linz",
+    )
+    memories = [Memory(str(n), "7", text, datetime.now(UTC)) for n, text in enumerate(said)]
+    assert told_of_others(question, memories, FakeDocuments([])) is others
 
 
 def test_forget_asks_which_when_several_fit() -> None:
