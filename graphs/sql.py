@@ -18,7 +18,7 @@ from graphs.evidence import parts, stem
 from graphs.linking import linked
 from graphs.recall import leans
 from graphs.state import State
-from graphs.taught import taught
+from graphs.taught import alike, taught
 from graphs.turn import Database, Turn
 from graphs.values import Attempt
 from stores.errors import DatabaseUnavailable, QueryRejected, QueryTimeout
@@ -71,7 +71,7 @@ def _write_and_run(state: State, turn: Turn, database: Database) -> dict[str, ob
     trials = Trials(turn, database, state["question"])
     if (approved := taught(state, turn, database)) and (known := trials.once(approved)):
         return {"sql": known.query, "table": known.table, "attempts": trials.attempts, "notice": None}
-    messages = prompt(state, turn, database.schema())
+    messages = prompt(state, turn, database)
     query = write(turn, messages)
     found = trials.run(query)
     if found is None and asks_to_write(query):
@@ -152,17 +152,17 @@ def agreed(first: Found | None, drafts: Sequence[Found]) -> Found | None:
     return by_rows[max(votes, key=lambda rows: votes[rows])] if votes else None
 
 
-def prompt(state: State, turn: Turn, schema: Schema) -> list[BaseMessage]:
+def prompt(state: State, turn: Turn, database: Database) -> list[BaseMessage]:
     """Rules and schema, the questions that this one follows on with their SQL, approved examples, the question."""
+    schema = database.schema()
     # Of a question for both, the part that speaks of tables and columns.
     question = state["question"] if state["route"] != "both" else parts(state["question"], schema)[0]
     tables = linked(schema, question, state["values"])
     inside = {table.name for table in tables}
     system = SystemMessage(prompts.sql_system(schema=schema, tables=tables))
     shown: list[BaseMessage] = []
-    examples = turn.services.examples
     # The nearest stands right before the question: a small model goes by what it read last.
-    for example in reversed(turn.reached(lambda: examples.search(question, fingerprint=schema.fingerprint, user=turn.user, k=3))):
+    for example in reversed(alike(question, state, turn, database)):
         shown += [HumanMessage(example.question), AIMessage(fenced(example.sql))]
     earlier = earlier_queries(state["recent"])[-2:] if leans(question) else []
     for asked, query in earlier:

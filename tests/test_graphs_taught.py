@@ -14,10 +14,10 @@ COUNT, WRITTEN = "SELECT count(*) FROM members", "SELECT count(name) FROM member
 
 
 class Approved:
-    question, score = "How many members are there in Porto?", 0.9
+    question, sql, score = "How many members are there in Porto?", COUNT, 0.9
 
     def search(self, question: str, *, fingerprint: str, user: str, k: int = 3) -> list[Example]:
-        return [Example("e1", self.question, COUNT, fingerprint, user, datetime(2026, 1, 1, tzinfo=UTC), self.score)]
+        return [Example("e1", self.question, self.sql, fingerprint, user, datetime(2026, 1, 1, tzinfo=UTC), self.score)]
 
 
 @pytest.fixture
@@ -70,3 +70,23 @@ def test_what_is_hardly_like_it_is_not_compared(bench: Bench, monkeypatch: pytes
     monkeypatch.setattr(Approved, "score", 0.6)
     bench.model.say(WRITTEN, "There are 3.")
     assert bench.ask("What is the number of members from Porto?")["sql"] == WRITTEN
+
+
+@pytest.mark.parametrize(
+    ("score", "question", "sql", "shown"),
+    [
+        (0.6, "Which members are from Porto?", COUNT, True),
+        (0.8, "Which members left?", COUNT, False),  # Porto is the example's own
+        (0.8, "Which 12 members are from Porto?", COUNT, False),
+        (0.8, "Which 12 members are from Porto?", f"{COUNT} LIMIT 12", True),  # meant, though not said, where it was approved
+        (0.8, "Who is from Porto, a 'Plus' member?", f"{COUNT} WHERE tier = 'plus'", True),
+        (0.9, "How many members are there in Ghent?", COUNT, True),  # the same question but for the place
+    ],
+)
+def test_an_example_that_names_other_things_is_not_shown(bench: Bench, monkeypatch: pytest.MonkeyPatch, score: float, question: str, sql: str, shown: bool) -> None:
+    monkeypatch.setattr(Approved, "score", score)
+    monkeypatch.setattr(Approved, "sql", sql)
+    bench.model.pick("no").say(WRITTEN, "There are 3.")
+    bench.ask(question)
+    written = next(messages for messages in bench.model.history if "CREATE TABLE" in str(messages[0].content))
+    assert (str(written[1].content) == Approved.question) is shown
