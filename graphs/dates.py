@@ -44,6 +44,16 @@ def spoken(text: str, today: date) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def spans(text: str, today: date) -> set[str]:
+    """The dates that are meant, whatever the words."""
+    return {line.rpartition('" is ')[2] for line in spoken(text, today)}
+
+
+def moves(text: str, today: date) -> bool:
+    """Whether a text means other dates on another day: "this year", "May", but not "in 2025"."""
+    return spoken(text, today) != spoken(text, today + timedelta(days=400))
+
+
 def grouping(text: str, dialect: str, column: str) -> str | None:
     """How the dialect groups a date column by the day, month or year that a text asks for with "per" or "by"."""
     match = _PER.search(text)

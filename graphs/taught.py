@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import date
 
 from langchain_core.messages import HumanMessage, SystemMessage
 
-from graphs.dates import spoken
+from graphs.dates import moves, spans
 from graphs.grounding import numbers
 from graphs.recall import leans, named_values
 from graphs.state import State
@@ -33,11 +34,11 @@ _OWN = re.compile(r"\b(i|me|my|mine|we|us|our)\b", re.IGNORECASE)
 def taught(state: State, turn: Turn, database: Database) -> str | None:
     """The SQL that was approved for this question or for one that asks the same; None where there is none.
 
-    Numbers, values and quoted words must be the same; which of the rest matters, the model says with one token. What
+    Numbers, dates, values and quoted words must be the same; which of the rest matters, the model says with one token. What
     depends on the day, on the question before or on who asks is never taken from an example.
     """
     question, schema = state["question"], database.schema()
-    if state["route"] != "sql" or (state["recent"] and leans(question)) or _OWN.search(question) or spoken(question, turn.today):
+    if state["route"] != "sql" or (state["recent"] and leans(question)) or _OWN.search(question) or moves(question, turn.today):
         return None
     examples = turn.services.examples
     found = turn.reached(lambda: examples.search(question, fingerprint=schema.fingerprint, user=turn.user, k=1))
@@ -62,14 +63,14 @@ def alike(question: str, state: State, turn: Turn, database: Database) -> list[E
 
 
 def _same_things(example: Example, state: State, turn: Turn, database: Database) -> bool:
-    """Whether two questions name the same numbers, quoted words and stored values; what the SQL names, the approved question may only have meant."""
-    approved = _things(example.question, named_values(database, example.question, user=turn.user))
-    asked = _things(state["question"], state["values"])
+    """Whether two questions name the same numbers, dates, quoted words and stored values; what the SQL names, the approved question may only have meant."""
+    approved = _things(example.question, named_values(database, example.question, user=turn.user), turn.today)
+    asked = _things(state["question"], state["values"], turn.today)
     return approved <= asked <= approved | _literals(example.sql)
 
 
-def _things(question: str, values: Sequence[ValueMatch]) -> set[str]:
-    return {*_numbers(question), *(said.lower() for said in _QUOTED.findall(question)), *(match.value.lower() for match in values)}
+def _things(question: str, values: Sequence[ValueMatch], today: date) -> set[str]:
+    return {*_numbers(question), *spans(question, today), *(said.lower() for said in _QUOTED.findall(question)), *(match.value.lower() for match in values)}
 
 
 def _literals(sql: str) -> set[str]:

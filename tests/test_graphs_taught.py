@@ -60,6 +60,23 @@ def test_what_names_other_things_is_not_the_same(bench: Bench, question: str) ->
     assert bench.ask(question)["sql"] == WRITTEN
 
 
+@pytest.mark.parametrize(
+    ("approved", "question", "same"),
+    [
+        ("How many members joined in 2025?", "What is the number of members who joined in 2025?", True),
+        ("How many members joined in May 2025?", "What is the number of members who joined in June 2025?", False),
+        ("How many members joined this year?", "What is the number of members who joined this year?", False),  # the query knows one year
+    ],
+)
+def test_a_date_that_stays_may_be_named(bench: Bench, monkeypatch: pytest.MonkeyPatch, approved: str, question: str, same: bool) -> None:
+    monkeypatch.setattr(Approved, "question", approved)
+    if same:
+        bench.model.pick("yes").say("There are 2.")
+    else:
+        bench.model.say(WRITTEN, "There are 3.")
+    assert bench.ask(question)["sql"] == (COUNT if same else WRITTEN)
+
+
 def test_what_goes_on_from_a_question_is_written(bench: Bench) -> None:
     bench.history.messages = turns._answered(COUNT)
     bench.model.say(WRITTEN, "There are 3.")
