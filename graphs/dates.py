@@ -45,8 +45,8 @@ def spoken(text: str, today: date) -> list[str]:
 
 
 def spans(text: str, today: date) -> set[str]:
-    """The dates that are meant, whatever the words."""
-    return {line.rpartition('" is ')[2] for line in spoken(text, today)}
+    """The dates that are named, whatever the words; "the latest" names none."""
+    return {line.rpartition('" is ')[2] for line in spoken(text, today) if '" is ' in line}
 
 
 def moves(text: str, today: date) -> bool:

@@ -97,6 +97,7 @@ def test_what_is_hardly_like_it_is_not_compared(bench: Bench, monkeypatch: pytes
         (0.8, "Which 12 members are from Porto?", COUNT, False),
         (0.8, "Which 12 members are from Porto?", f"{COUNT} LIMIT 12", True),  # meant, though not said, where it was approved
         (0.8, "Who is from Porto, a 'Plus' member?", f"{COUNT} WHERE tier = 'plus'", True),
+        (0.8, "Who joined last, or is still there, in Porto?", COUNT, True),
         (0.9, "How many members are there in Ghent?", COUNT, True),  # the same question but for the place
     ],
 )
