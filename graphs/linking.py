@@ -11,9 +11,10 @@ from stores.words import fold, name_words
 
 SCHEMA_TABLES = 40
 """A schema of at most so many tables is shown whole: it is read once and kept."""
-SHOWN = 8
-"""Tables shown of a larger one, which are read anew for each question: 140 tokens a table. Of 456 questions over 500 tables
-(scripts/merge_databases.py) 453 see all that they need among 8, 456 among 12."""
+SHOWN, AT_LEAST, RELEVANT = 8, 4, 0.3
+"""Tables shown of a larger one, at most and at least, and the share of the best score from which one is. They are read anew for each question,
+140 tokens a table. Of 456 questions over 500 tables (scripts/merge_databases.py) 453 see all that they need among 8; cut off there, 450 do,
+with 4.6 tables: half the reading, and less for a small model to be led astray by."""
 IN_NAME, IN_COLUMN, VALUE, NEAR = 3.0, 1.0, 2.0, 0.3
 """What a word of the question weighs in a table's name and in a column's, a stored value that it names, and what is found one key away."""
 
@@ -39,10 +40,11 @@ def linked(schema: Schema, question: str, values: Sequence[ValueMatch]) -> Seque
 
 
 def _chosen(schema: Schema, own: Mapping[str, float]) -> list[TableInfo]:
-    """The tables of the highest score, their neighbours' scores counted in part, in the schema's order."""
+    """The tables of the highest scores, their neighbours' scores counted in part, in the schema's order."""
     beside = neighbours(schema)
     score = {name: found + NEAR * max((own[other] for other in beside[name]), default=0.0) for name, found in own.items()}
-    names = set(sorted(score, key=lambda name: (-score[name], name))[:SHOWN])
+    ranked = sorted(score, key=lambda name: (-score[name], name))[:SHOWN]
+    names = {name for place, name in enumerate(ranked) if place < AT_LEAST or score[name] >= RELEVANT * score[ranked[0]]}
     return [table for table in schema.tables if table.name in names]
 
 
