@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import pairwise
 
@@ -22,6 +22,7 @@ from graphs.taught import alike, taught
 from graphs.turn import Database, Turn
 from graphs.values import Attempt
 from stores.errors import DatabaseUnavailable, QueryRejected, QueryTimeout
+from stores.short import short_names, shortened
 from stores.values import Message, Schema, Table
 
 _SELF = re.compile(r"\b(i|me|my|mine|myself|i'm|i've)\b", re.IGNORECASE)
@@ -72,20 +73,20 @@ def _write_and_run(state: State, turn: Turn, database: Database) -> dict[str, ob
     if (approved := taught(state, turn, database)) and (known := trials.once(approved)):
         return {"sql": known.query, "table": known.table, "attempts": trials.attempts, "notice": None}
     messages = prompt(state, turn, database)
-    query = write(turn, messages)
+    query = database.whole_names(write(turn, messages))
     found = trials.run(query)
     if found is None and asks_to_write(query):
         return {"attempts": trials.attempts, "notice": READ_ONLY}
     if turn.bounds.repairs and (found is None or says_nothing(found.table)):
         # A small model that is told of its error writes the same again; drawn anew, it often writes what runs.
-        drafts = [trials.run(draft) for draft in write_drafts(turn, messages)]
+        drafts = [trials.run(database.whole_names(draft)) for draft in write_drafts(turn, messages)]
         found = agreed(found, [draft for draft in drafts if draft is not None])
     for _ in range(turn.bounds.repairs - 1):
         if found is not None:
             break
         last = trials.attempts[-1]
         messages = [*messages, AIMessage(fenced(last.sql)), HumanMessage(prompts.sql_repair(problem=last.error or ""))]
-        query = write(turn, messages)
+        query = database.whole_names(write(turn, messages))
         if query in trials.ran:
             break
         found = trials.run(query)
@@ -159,7 +160,8 @@ def prompt(state: State, turn: Turn, database: Database) -> list[BaseMessage]:
     question = state["question"] if state["route"] != "both" else parts(state["question"], schema)[0]
     tables = linked(schema, question, state["values"])
     inside = {table.name for table in tables}
-    system = SystemMessage(prompts.sql_system(schema=schema, tables=tables))
+    short = short_names(schema) if len(tables) < len(schema.tables) else {}
+    system = SystemMessage(prompts.sql_system(schema=schema, tables=shortened(tables, short)))
     shown: list[BaseMessage] = []
     # The nearest stands right before the question: a small model goes by what it read last.
     for example in reversed(alike(question, state, turn, database)):
@@ -173,7 +175,7 @@ def prompt(state: State, turn: Turn, database: Database) -> list[BaseMessage]:
         dates=dates(f"{before or ''} {question}", schema, turn.today),
         own_row=own_row(turn, f"{before or ''} {question}", schema),
         record=bool(_RECORD.search(question) and not _ASKS_PART.search(question)),
-        values=[value for value in state["values"] if value.table in inside],
+        values=[replace(value, table=short.get(value.table, value.table)) for value in state["values"] if value.table in inside],
         before=before,
     )
     return [system, *shown, HumanMessage(human)]
