@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
 from graphs.linking import AT_LEAST, SCHEMA_TABLES, SHOWN, linked
+from stores.database import Database
 from stores.values import ColumnInfo, Schema, TableInfo, ValueMatch
+from tests.test_graphs_turn import Bench
 
 
 def table(name: str, *columns: str, **references: str) -> TableInfo:
@@ -42,3 +48,20 @@ def test_a_stored_value_brings_its_table() -> None:
     named = ValueMatch("Lima", "mod150_stock", "name", "Lima")
     assert "mod150_stock" in names("How many are in Lima?", named)
     assert "mod150_stock" not in names("How many are in Lima?")
+
+
+def test_the_model_reads_and_writes_short_names_and_the_database_runs_whole_ones(tmp_path: Path) -> None:
+    file = tmp_path / "zoo.db"
+    with closing(sqlite3.connect(file)) as db, db:
+        for number in range(SCHEMA_TABLES):
+            db.execute(f"CREATE TABLE mod{number}_stock (id INTEGER, status TEXT)")
+        db.executescript("CREATE TABLE zoo_animals (species TEXT); CREATE TABLE zoo_keepers (name TEXT); CREATE TABLE zoo_tours (day TEXT)")
+        db.execute("INSERT INTO zoo_animals VALUES ('okapi')")
+    bench = Bench()
+    with closing(Database(f"sqlite:///{file.as_posix()}")) as database:
+        bench.database = database  # type: ignore[assignment]
+        bench.model.pick("sql").say("SELECT animals.species FROM animals", "It is the okapi.")
+        state = bench.ask("Which species of animals are there?")
+    assert (state["sql"], state["table"].rows) == ("SELECT animals.species FROM zoo_animals AS animals", (("okapi",),))
+    read = next(str(messages[0].content) for messages in bench.model.history if "CREATE TABLE" in str(messages[0].content))
+    assert "CREATE TABLE animals ( -- zoo_animals" in read
