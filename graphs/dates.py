@@ -50,7 +50,7 @@ def spans(text: str, today: date) -> set[str]:
 
 
 def moves(text: str, today: date) -> bool:
-    """Whether a text means other dates on another day: "this year", "May", but not "in 2025"."""
+    """Whether a text means other dates on another day: "this year", but not "in 2025"."""
     return spoken(text, today) != spoken(text, today + timedelta(days=400))
 
 
