@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import date, timedelta
 
 _UNITS = r"day|week|month|quarter|year"
@@ -24,29 +25,33 @@ _FORMATS = {
 
 def spoken(text: str, today: date) -> list[str]:
     """What the time words of a text mean on a day, one line each: '"this year" is 2026-01-01 to 2026-12-31.'"""
-    found = []
-    for match in _NAMED.finditer(text):
-        shift = {"this": 0, "current": 0, "next": 1, "coming": 1}.get(match[1].lower(), -1)
-        found.append(_line(match[0], *period(today, match[2].lower(), shift)))
-    for match in _COUNTED.finditer(text):
-        found.append(_line(match[0], back(today, match[2].lower(), int(match[1])), today))
-    for match in _AGO.finditer(text):
-        day = back(today, match[2].lower(), int(match[1]))
-        found.append(_line(match[0], day, day))
-    for match in _CALENDAR.finditer(text):
-        month = MONTHS.index(match[1].lower()) if match[1] else 0
-        found.append(_line(match[0], *period(date(int(match[2]), month + 1, 1), "month" if match[1] else "year", 0)))
-    for match in _DAY.finditer(text):
-        day = today + timedelta(days={"yesterday": -1, "tomorrow": 1}.get(match[1].lower(), 0))
-        found.append(_line(match[0], day, day))
+    found = [f'"{words.lower()}" is {span}.' for words, span in _spans(text, today)]
     if not found and _NOW.search(text):
         found.append(f"Today is {today.isoformat()}.")
     return list(dict.fromkeys(found))
 
 
 def spans(text: str, today: date) -> set[str]:
-    """The dates that are named, whatever the words; "the latest" names none."""
-    return {line.rpartition('" is ')[2] for line in spoken(text, today) if '" is ' in line}
+    """The days and times that a text names, whatever the words; "the latest" names none."""
+    return {span for _, span in _spans(text, today)}
+
+
+def _spans(text: str, today: date) -> Iterator[tuple[str, str]]:
+    """(words, what they mean on a day: "2026-01-01 to 2026-12-31")."""
+    for match in _NAMED.finditer(text):
+        shift = {"this": 0, "current": 0, "next": 1, "coming": 1}.get(match[1].lower(), -1)
+        yield match[0], _span(*period(today, match[2].lower(), shift))
+    for match in _COUNTED.finditer(text):
+        yield match[0], _span(back(today, match[2].lower(), int(match[1])), today)
+    for match in _AGO.finditer(text):
+        day = back(today, match[2].lower(), int(match[1]))
+        yield match[0], _span(day, day)
+    for match in _CALENDAR.finditer(text):
+        month = MONTHS.index(match[1].lower()) if match[1] else 0
+        yield match[0], _span(*period(date(int(match[2]), month + 1, 1), "month" if match[1] else "year", 0))
+    for match in _DAY.finditer(text):
+        day = today + timedelta(days={"yesterday": -1, "tomorrow": 1}.get(match[1].lower(), 0))
+        yield match[0], _span(day, day)
 
 
 def moves(text: str, today: date) -> bool:
@@ -89,6 +94,5 @@ def _month(year: int, month0: int) -> date:
     return date(year + month0 // 12, month0 % 12 + 1, 1)
 
 
-def _line(words: str, start: date, end: date) -> str:
-    span = start.isoformat() if start == end else f"{start.isoformat()} to {end.isoformat()}"
-    return f'"{words.lower()}" is {span}.'
+def _span(start: date, end: date) -> str:
+    return start.isoformat() if start == end else f"{start.isoformat()} to {end.isoformat()}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import pairwise
@@ -15,14 +15,14 @@ from langgraph.runtime import Runtime
 from graphs import prompts
 from graphs.dates import grouping, spoken
 from graphs.evidence import parts, stem
-from graphs.linking import linked
+from graphs.linking import SCHEMA_TABLES, linked
 from graphs.recall import leans
 from graphs.state import State
 from graphs.taught import alike, taught
 from graphs.turn import Database, Turn
 from graphs.values import Attempt
 from stores.errors import DatabaseUnavailable, QueryRejected, QueryTimeout
-from stores.short import short_names, shortened
+from stores.short import short_names, shortened, whole_names
 from stores.values import Message, Schema, Table
 
 _SELF = re.compile(r"\b(i|me|my|mine|myself|i'm|i've)\b", re.IGNORECASE)
@@ -72,21 +72,23 @@ def _write_and_run(state: State, turn: Turn, database: Database) -> dict[str, ob
     trials = Trials(turn, database, state["question"])
     if (approved := taught(state, turn, database)) and (known := trials.once(approved)):
         return {"sql": known.query, "table": known.table, "attempts": trials.attempts, "notice": None}
-    messages = prompt(state, turn, database)
-    query = database.whole_names(write(turn, messages))
+    schema = database.schema()
+    short = short_names(schema) if len(schema.tables) > SCHEMA_TABLES else {}
+    messages = prompt(state, turn, database, short)
+    query = whole_names(write(turn, messages), short, schema.dialect)
     found = trials.run(query)
     if found is None and asks_to_write(query):
         return {"attempts": trials.attempts, "notice": READ_ONLY}
     if turn.bounds.repairs and (found is None or says_nothing(found.table)):
         # A small model that is told of its error writes the same again; drawn anew, it often writes what runs.
-        drafts = [trials.run(database.whole_names(draft)) for draft in write_drafts(turn, messages)]
+        drafts = [trials.run(whole_names(draft, short, schema.dialect)) for draft in write_drafts(turn, messages)]
         found = agreed(found, [draft for draft in drafts if draft is not None])
     for _ in range(turn.bounds.repairs - 1):
         if found is not None:
             break
         last = trials.attempts[-1]
         messages = [*messages, AIMessage(fenced(last.sql)), HumanMessage(prompts.sql_repair(problem=last.error or ""))]
-        query = database.whole_names(write(turn, messages))
+        query = whole_names(write(turn, messages), short, schema.dialect)
         if query in trials.ran:
             break
         found = trials.run(query)
@@ -153,14 +155,13 @@ def agreed(first: Found | None, drafts: Sequence[Found]) -> Found | None:
     return by_rows[max(votes, key=lambda rows: votes[rows])] if votes else None
 
 
-def prompt(state: State, turn: Turn, database: Database) -> list[BaseMessage]:
-    """Rules and schema, the questions that this one follows on with their SQL, approved examples, the question."""
+def prompt(state: State, turn: Turn, database: Database, short: Mapping[str, str]) -> list[BaseMessage]:
+    """Rules and schema (tables under their `short` names), the questions that this one follows on with their SQL, approved examples, the question."""
     schema = database.schema()
     # Of a question for both, the part that speaks of tables and columns.
     question = state["question"] if state["route"] != "both" else parts(state["question"], schema)[0]
     tables = linked(schema, question, state["values"])
     inside = {table.name for table in tables}
-    short = short_names(schema) if len(tables) < len(schema.tables) else {}
     system = SystemMessage(prompts.sql_system(schema=schema, tables=shortened(tables, short)))
     shown: list[BaseMessage] = []
     # The nearest stands right before the question: a small model goes by what it read last.

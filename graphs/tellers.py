@@ -23,7 +23,8 @@ def of_those_named(question: str, memories: list[Memory]) -> list[Memory]:
 def told_of_others(question: str, memories: list[Memory], documents: Documents) -> bool:
     """Whether what is asked of one of the speakers was told of another: the statement that fits best without the names is not of the one named.
 
-    Of LoCoMo, outside its sample, so it was of 0.72 of 120 questions that were never answered, and of 0.12 of 200 that were.
+    Of LoCoMo, outside its sample, so it was of 0.72 of 120 questions that were never answered, and of 0.12 of 200 that were (counted in a script over
+    `remembered`, without the model).
     """
     asked, speakers = _asked(question, memories)
     if len(asked) != 1:

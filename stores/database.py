@@ -23,7 +23,6 @@ from stores.keys import with_found_keys
 from stores.mend import mend
 from stores.notes import Notes
 from stores.scopes import Scopes
-from stores.short import whole_names
 from stores.values import ColumnInfo, Schema, Table, TableInfo, Value, ValueMatch
 from stores.words import Reading, Words
 
@@ -111,10 +110,6 @@ class Database:
 
         fitted = fit(mended or sql, question, schema, self.dialect, holds=holds, find=find)
         return fitted or mended
-
-    def whole_names(self, sql: str) -> str:
-        """The query with the tables' own names for the short ones that the model sees of a large schema; see `stores.short`."""
-        return whole_names(sql, self._read()[2], self.dialect)
 
     def formatted(self, sql: str) -> str:
         """The query laid out for a reader; see `stores.formatting`."""

@@ -44,22 +44,28 @@ def shortened(tables: Sequence[TableInfo], names: Mapping[str, str]) -> list[Tab
     ]
 
 
-def whole_names(sql: str, schema: Schema, dialect: str) -> str:
+def whole_names(sql: str, names: Mapping[str, str], dialect: str) -> str:
     """The query with whole names for the short ones of tables, which stay as aliases; as it is where it has none, or cannot be read."""
+    if not names:
+        return sql
     try:
         _, expression = parse(sql, dialect)
     except (QueryRejected, SqlglotError, RecursionError):
         return sql
-    known = {table.name.lower() for table in schema.tables} | {cte.alias.lower() for cte in expression.find_all(exp.CTE)}
-    unknown = [table for table in expression.find_all(exp.Table) if table.name.lower() not in known]
-    whole = {short.lower(): name for name, short in short_names(schema).items()} if unknown else {}
-    shortened = [table for table in unknown if table.name.lower() in whole]
-    for table in shortened:
-        if not table.alias:
-            table.set("alias", exp.TableAlias(this=exp.to_identifier(table.name)))
+    own = {cte.alias.lower() for cte in expression.find_all(exp.CTE)}
+    whole = {short.lower(): name for name, short in names.items() if short.lower() not in own}
+    read = [table for table in expression.find_all(exp.Table) if table.name.lower() in whole]
+    renamed = {}
+    for table in read:
         name = whole[table.name.lower()]
+        if not table.alias:
+            table.set("alias", exp.TableAlias(this=table.this))
+            renamed[name.lower()] = table.name
         table.set("this", exp.to_identifier(name, quoted=not (name.isidentifier() and name.isascii())))
-    return expression.sql(dialect) if shortened else sql
+    for column in expression.find_all(exp.Column):
+        if column.table.lower() in renamed:  # the whole name is known from the dates and from queries before
+            column.set("table", exp.to_identifier(renamed[column.table.lower()]))
+    return expression.sql(dialect) if read else sql
 
 
 def _short(reference: str, names: Mapping[str, str]) -> str:

@@ -65,9 +65,6 @@ class FakeDatabase:
     def mend(self, sql: str, question: str = "", *, user: str | None = None) -> str | None:
         return sql.replace("cities", "city") if "cities" in sql else None
 
-    def whole_names(self, sql: str) -> str:
-        return sql
-
     def explain(self, sql: str) -> str:
         return f"Explained: {sql}."
 

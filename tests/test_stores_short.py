@@ -49,8 +49,9 @@ def test_keys_lead_to_the_short_names_and_the_whole_ones_stand_beside() -> None:
         ("WITH items AS (SELECT id FROM plain) SELECT id FROM items", None),
         ("SELECT id FROM orders", None),  # of two
         ("SELECT id FROM zoo_night_animals", None),
+        ("SELECT name FROM animals GROUP BY zoo_night_animals.name", "SELECT name FROM zoo_night_animals AS animals GROUP BY animals.name"),
         ("SELECT FROM WHERE animals", None),
     ],
 )
 def test_a_short_name_is_put_back(written: str, run: str | None) -> None:
-    assert whole_names(written, SCHEMA, "sqlite") == (run or written)
+    assert whole_names(written, short_names(SCHEMA), "sqlite") == (run or written)
