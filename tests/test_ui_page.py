@@ -207,6 +207,34 @@ def test_escape_stops_and_a_second_question_waits_for_the_first(page: Page) -> N
 
 
 @browser
+def test_what_is_sent_the_moment_an_answer_stands_there_is_asked(page: Page) -> None:
+    page.type("question 0")
+    page.chrome.execute_script("""
+        const area = document.querySelector('#question textarea');
+        let asked = 0;
+        new MutationObserver(() => {
+            const answered = document.querySelector('#live .turn-foot') && document.querySelector('#live .question').innerText.trim();
+            if (answered !== `question ${asked}` || asked === 5) return;
+            area.value = `question ${++asked}`;
+            area.dispatchEvent(new Event('input', {bubbles: true}));
+            for (const kind of ['keydown', 'keypress']) area.dispatchEvent(new KeyboardEvent(kind, {key: 'Enter', bubbles: true, cancelable: true}));
+        }).observe(document.querySelector('#live'), {childList: true, subtree: true, characterData: true});
+    """)
+    page.type("\ue007")
+    page.wait("document.querySelector('#live .question') && document.querySelector('#live .question').innerText.trim() === 'question 5'")
+    page.answered()
+    assert page.js("[...document.querySelectorAll('.question p')].map(e => e.innerText)") == [f"question {n}" for n in range(6)]
+
+
+@browser
+def test_enter_pressed_twice_asks_once(page: Page) -> None:
+    page.type("once\ue007\ue007")
+    page.answered()
+    time.sleep(0.5)
+    assert page.js("document.querySelectorAll('.question').length") == 1
+
+
+@browser
 def test_shift_enter_is_a_new_line(page: Page) -> None:
     page.type("one\ue008\ue007\ue000two")  # Shift, Enter, release
     assert page.js("document.querySelector('#question textarea').value") == "one\ntwo"
@@ -582,7 +610,7 @@ def finish(turn: Turn) -> list[Event]:
 
 
 def test_a_turn_hands_on_its_events_in_order() -> None:
-    turn = Turn(iter([Token("a"), Token("b")]))
+    turn = Turn().start(iter([Token("a"), Token("b")]))
     assert finish(turn) == [Token("a"), Token("b")]
     assert turn.failure == BROKEN  # it ended without an answer
 
@@ -592,7 +620,7 @@ def test_an_error_of_the_assistant_is_its_message() -> None:
         yield Token("a")
         raise AssistantError("The model is busy.")
 
-    turn = Turn(stream())
+    turn = Turn().start(stream())
     assert finish(turn) == [Token("a")]
     assert turn.failure == "The model is busy."
 
@@ -608,7 +636,7 @@ def test_a_stop_does_not_wait_for_a_generator_that_is_busy() -> None:
         finally:
             closed.set()
 
-    turn = Turn(stream())
+    turn = Turn().start(stream())
     assert turn.batch(wait=LONG) == [Token("a")]
     started = time.monotonic()
     turn.stop()
@@ -626,7 +654,7 @@ def test_what_follows_the_answer_is_not_cut_off(stand_in: StandIn) -> None:
         time.sleep(0.2)
         after.set()
 
-    turn = Turn(stream())
+    turn = Turn().start(stream())
     turn.batch(wait=LONG)
     assert turn.answered
     assert after.wait(LONG)

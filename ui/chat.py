@@ -27,6 +27,8 @@ PRIVATE = "Private: nothing of this conversation is kept, and it is gone when yo
 
 TICK = 0.1
 """Seconds between two looks at a running turn."""
+LEAVING = 2.0
+"""Seconds that a turn is given to leave the page."""
 
 
 @dataclass(frozen=True)
@@ -78,18 +80,22 @@ class Chat:
 
     def ask(self, question: str, session: Session, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         """One turn: yields (question box, conversation, newest turn) as it goes."""
-        yield from self._ask(question, session, request, self._left(question, session))
+        yield from self._ask(question, session, request)
 
-    def _ask(self, question: str, session: Session, request: gr.Request, instead_of: str | None) -> Iterator[tuple[Any, ...]]:
-        key, question = str(request.session_hash), question.strip()
-        if not question or key in self._turns:
+    def _ask(self, question: str, session: Session, request: gr.Request, *, instead_of: str = "", was: str = "") -> Iterator[tuple[Any, ...]]:
+        """Asked `instead_of` the message with that id, or of the question `was` where that was not finished."""
+        key, question, turn = str(request.session_hash), question.strip(), Turn()
+        if (last := self._turns.get(key)) and last.answered:  # the user has read its answer, and it is about to leave
+            last.left.wait(LEAVING)
+        if not question or self._turns.setdefault(key, turn) is not turn:
             yield gr.skip(), gr.skip(), gr.skip()
             return
-        # Read before the turn can write its question there.
-        before = _banner(session) + self._messages(session, choosable=False, up_to=instead_of)
-        turn = self._turns[key] = Turn(self._stream(question, session, instead_of))
         try:
+            replaced = instead_of or self._left(was or question, session)
+            # Read before the turn can write its question there.
+            before = _banner(session) + self._messages(session, choosable=False, up_to=replaced)
             progress = Progress(question, time.monotonic())
+            turn.start(self._stream(question, session, replaced))
             yield "", before, render.turn(progress, progress.started)
             yield from self._follow(turn, progress, session)
         finally:
@@ -100,12 +106,9 @@ class Chat:
 
     def ask_again(self, session: Session, event: gr.EventData, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         """A suggestion, a choice, a question once more or in other words: what the event says is asked, `instead` of another."""
-        text = str(event.text)
-        instead_of = str(getattr(event, "instead", "")) or self._left(str(getattr(event, "was", "")) or text, session)
-        yield from (
-            (gr.skip() if box == "" else box, before, live)
-            for box, before, live in self._ask(text, session, request, instead_of)
-        )
+        instead_of, was = (str(getattr(event, name, "")) for name in ("instead", "was"))
+        for box, before, live in self._ask(str(event.text), session, request, instead_of=instead_of, was=was):
+            yield (gr.skip() if box == "" else box), before, live
 
     def busy(self, request: gr.Request) -> bool:
         """Whether a turn of this browser session runs."""
@@ -116,7 +119,7 @@ class Chat:
         if turn := self._turns.get(str(request.session_hash)):
             turn.stop()
 
-    def leave(self, request: gr.Request, *, patience: float = 2.0) -> None:
+    def leave(self, request: gr.Request, *, patience: float = LEAVING) -> None:
         """End the turn of this session and wait until nothing more of it can be shown."""
         self.checking.leave(request)
         if turn := self._turns.get(str(request.session_hash)):

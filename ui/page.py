@@ -110,8 +110,9 @@ def _wire_chat(
 ) -> None:
     turn = [parts.box, parts.thread, parts.live]
     lists = [side_parts.conversations, side_parts.memories]
-    asked = [_on(event, talk.ask, [parts.box, session], turn) for event in (parts.box.submit, parts.send.click)]
-    asked += [_on(html.ask, talk.ask_again, [session], turn) for html in (parts.thread, parts.live)]
+    # Gradio drops an event while one like it is under way, and the turn before is so for a moment after its answer is read.
+    asked = [_on(event, talk.ask, [parts.box, session], turn, trigger_mode="multiple") for event in (parts.box.submit, parts.send.click)]
+    asked += [_on(html.ask, talk.ask_again, [session], turn, trigger_mode="multiple") for html in (parts.thread, parts.live)]
     for event in asked:
         _on(event.then, side.after_turn, [session], lists)
     for html in (parts.thread, parts.live):

@@ -14,14 +14,14 @@ BROKEN = "Something went wrong inside the assistant. The terminal it was started
 
 
 class Turn:
-    """Reads `stream` until it ends or `stop` is called; what came is taken with `batch`.
+    """Reads a stream until it ends or `stop` is called; what came is taken with `batch`.
 
     Closing a plain generator that another thread is in raises ValueError; then the reading thread closes it at the next
     event, while the page is told at once.
     """
 
-    def __init__(self, stream: Iterator[Event]) -> None:
-        self._stream = stream
+    def __init__(self) -> None:
+        self._stream: Iterator[Event] = iter(())
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._ended = False
         self.failure: str | None = None
@@ -29,7 +29,12 @@ class Turn:
         self.stopped = threading.Event()
         self.left = threading.Event()
         """Set by whoever shows the turn once nothing more of it will be shown."""
+
+    def start(self, stream: Iterator[Event]) -> Turn:
+        """Read `stream` from now on; called once."""
+        self._stream = stream
         threading.Thread(target=self._read, name="turn", daemon=True).start()
+        return self
 
     @property
     def over(self) -> bool:
