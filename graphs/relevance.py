@@ -16,6 +16,7 @@ from graphs.evidence import gather, weigh
 from graphs.memory import commanded
 from graphs.recall import is_elliptic, leans, previous_question
 from graphs.state import State
+from graphs.tellers import names_a_teller
 from graphs.turn import Turn
 from graphs.values import ROUTES, Route
 from graphs.whole import request_of
@@ -49,6 +50,9 @@ def relevance(state: State, runtime: Runtime[Turn]) -> State:
         ranked = sorted(found, key=lambda r: found[r], reverse=True)
         best, second = cast(Route, ranked[0]), cast(Route, ranked[1])
         detail.append(f"{best} ({found[best]:.0%})")
+        if best in ("chat", "off_topic") and "memory" in routes and names_a_teller(state["question"], state["memories"]):
+            detail[-1:] = ["memory (names who told)"]
+            best = "memory"
         close = found[best] - found[second] < turn.bounds.clarify
         doubt: list[Route] = [best, second] if close and {best, second} == {"sql", "documents"} else []
         return {"question": state["question"], "route": best, "doubt": doubt}

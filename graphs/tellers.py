@@ -14,6 +14,11 @@ _I = re.compile(r"\b(i|my|mine|we|our|me|us|i['’]\w+|we['’]\w+)\b", re.IGNOR
 _YOU = re.compile(r"\b(you|your|yours|y['’]all|you['’]\w+)\b", re.IGNORECASE)
 
 
+def names_a_teller(question: str, memories: list[Memory]) -> bool:
+    """Whether a question names one of those who speak in what was remembered: it is for the memory, which tells them apart."""
+    return question.rstrip().endswith("?") and bool(_asked(question, memories)[0])
+
+
 def of_those_named(question: str, memories: list[Memory]) -> list[Memory]:
     """The memories without what others than those whom a question names said of themselves: what Ana did is not what Leo did."""
     asked, _ = _asked(question, memories)

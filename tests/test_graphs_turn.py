@@ -414,6 +414,16 @@ def test_what_another_said_of_themselves_is_declined_without_the_model() -> None
     assert "Ana (3 May 2026)" in bench.text
 
 
+@pytest.mark.parametrize(("question", "route"), [("Where did Leo buy the boat?", "memory"), ("Where do I buy a boat?", "chat"), ("Leo has a boat now, hurray.", "chat")])
+def test_a_question_that_names_who_told_is_for_the_memory(question: str, route: str) -> None:
+    bench = Bench()
+    for text in ("Leo (3 May 2026): I have a cat", "Ana (3 May 2026): I bought a boat in Rome"):
+        bench.memories.add(text, user="7")
+    bench.model.pick("chat")
+    bench.model.say("Hm.")
+    assert bench.ask(question)["route"] == route
+
+
 def test_what_one_says_of_themselves_is_not_said_of_another() -> None:
     said = ("Ana (3 May 2026): I moved to Rome, Leo!", "Leo (3 May 2026): We moved to Bern", "Leo (3 May 2026): Rome is large", "Ana has a dog")
     memories = [Memory(str(n), "7", text, datetime.now(UTC)) for n, text in enumerate(said)]
