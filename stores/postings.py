@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _K1, _B = 1.2, 0.75  # as in FTS5
 _FEW = 2000
 _VIEWS = 16
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,13 @@ class Postings:
 
 
 def _give_back() -> None:
-    """What was freed goes back to the system; glibc keeps what lies below anything that is still used, half of what many passages take."""
+    """What is freed goes back to the system, now and from now on.
+
+    glibc keeps what lies below anything that is still used, half of what many passages take; and once it has seen a large piece freed it
+    keeps such pieces for each thread: over 100,000 passages 40 threads held 160 MB that none of them used.
+    """
     with suppress(OSError, AttributeError, TypeError):  # not glibc
-        ctypes.CDLL(None).malloc_trim(0)
+        library = ctypes.CDLL(None)
+        for bound in (_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD):
+            library.mallopt(bound, 1 << 17)  # what glibc begins with; set, it stays
+        library.malloc_trim(0)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import socket
+import time
+from pathlib import Path
 from typing import Any
 
-from ui.server import Running
+import httpx
+import pytest
+
+from assistant import Settings
+from tests.stand_in_assistant import StandIn
+from ui.server import Running, serve
 
 
 class Interrupted:
@@ -28,3 +36,22 @@ def test_what_is_there_when_the_page_opens_is_not_looked_through_again() -> None
         finally:
             gc.unfreeze()
     assert server.looked_through < before / 100
+
+
+def test_a_page_that_nobody_uses_leaves_the_processor_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    woken, sleep = [], asyncio.sleep
+
+    async def counted(seconds: float, result: Any = None) -> Any:
+        woken.append(seconds)
+        return await sleep(seconds, result)
+
+    monkeypatch.setattr(asyncio, "sleep", counted)
+    assistant: Any = StandIn(settings=Settings(home=tmp_path / "home", sample=False))
+    running = serve(assistant, port=0, open_browser=False, block=False)
+    try:
+        assert httpx.get(running.url).status_code == 200
+        woken.clear()
+        time.sleep(2)
+        assert 0 < len(woken) < 200, "a thousand times a second, Gradio by itself"
+    finally:
+        running.close()

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from assistant.accounts import Accounts
 
 
+LOOK = 0.05
+"""Seconds between two looks of Gradio for what is to be done, as on Windows. Elsewhere its 0.001 takes 3 % of a processor while nobody asks."""
+
+
 class Server(uvicorn.Server):
     """Ends what streams before it waits for open connections: each open page holds one for as long as it is open."""
 
@@ -145,6 +149,7 @@ def application(
         app, page, path="/", server_name=host, max_file_size=int(max_megabytes * 2**20), footer_links=[], run_history=False, show_error=False,
         ssr_mode=False, enable_monitoring=False, pwa=False, mcp_server=False, **look(),
     )  # fmt: skip
+    page._queue.sleep_when_free = page._queue.progress_update_sleep_when_free = LOOK
     return mounted
 
 
