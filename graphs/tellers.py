@@ -25,15 +25,17 @@ def of_those_named(question: str, memories: list[Memory]) -> list[Memory]:
     return [m for m in memories if not asked or not (said := _SPOKEN.match(m.text)) or not _I.search(said[2]) or words(said[1]) & asked]
 
 
-def told_of_others(question: str, memories: list[Memory], documents: Documents) -> bool:
+def told_of_others(question: str, memories: list[Memory], documents: Documents) -> bool | None:
     """Whether what is asked of one of the speakers was told of another: the statement that fits best without the names is not of the one named.
+
+    None where no one of them is named.
 
     Of LoCoMo, outside its sample, so it was of 0.72 of 120 questions that were never answered, and of 0.12 of 200 that were (counted in a script over
     `remembered`, without the model).
     """
     asked, speakers = _asked(question, memories)
     if len(asked) != 1:
-        return False
+        return None
     nameless = " ".join("they" if words(word) & speakers else word for word in question.split())
     wanted = words(question) - speakers
     said = [found for memory in memories if (found := _SPOKEN.match(memory.text))]

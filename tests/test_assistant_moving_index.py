@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -23,7 +24,9 @@ from tests.test_assistant_state import run
 __all__ = ["home"]  # the fixture
 pytestmark = pytest.mark.postgres
 
-DOCUMENTS, MEMORIES = 30, 230
+DOCUMENTS = int(os.environ.get("MOVING_DOCUMENTS", "30"))
+"""Of some eight passages each."""
+MEMORIES = 230
 
 _KILLED = """
 import os, signal, sys
