@@ -223,7 +223,8 @@ def test_a_parent_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows only has another way to send Ctrl+C")
 def test_ctrl_c_for_the_whole_group_reaches_the_parent_alone(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", textwrap.dedent(SCRIPT), "wait"]
+    hearing = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # deaf to it, where the tests run in a shell's background
+    command = [sys.executable, "-c", hearing + textwrap.dedent(SCRIPT), "wait"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)},
         start_new_session=True,

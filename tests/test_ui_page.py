@@ -388,6 +388,25 @@ def test_a_memory_is_forgotten_brought_back_and_changed(page: Page, stand_in: St
 
 
 @browser
+def test_what_was_just_forgotten_can_be_undone_whatever_is_found_after_it(page: Page, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    search, found = stand_in.memories.search, threading.Event()
+
+    def late(*words: Any, **options: Any) -> Any:
+        assert found.wait(LONG)
+        return search(*words, **options)
+
+    monkeypatch.setattr(stand_in.memories, "search", late)
+    page.click("#memories-section > button")
+    page.wait("document.querySelectorAll('#memories .entry').length === 2")
+    page.chrome.find_element("css selector", "#find-memories input, #find-memories textarea").send_keys("brompton")
+    page.click("#memories [data-id=m1][data-act=forget]")
+    page.wait("document.querySelector('#memories [data-act=undo]')")
+    found.set()
+    time.sleep(1)
+    assert page.js("Boolean(document.querySelector('#memories [data-act=undo]'))")
+
+
+@browser
 def test_everything_about_me_is_saved_and_deleted(page: Page, stand_in: StandIn) -> None:
     page.become("Ada Lovelace")
     page.ask("hello there")

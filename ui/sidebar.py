@@ -125,13 +125,16 @@ class Side:
             lambda: lists.memories(self._assistant.memories.all(user=session.user), forgotten=forgotten)
         )
 
-    def find_memories(self, words: str, session: Session) -> str:
+    def find_memories(self, words: str, session: Session, request: gr.Request) -> str:
         """The memories nearest to some words, best first; all where there are none."""
-        if not words.strip():
-            return self.memories(session)
-        return _or_notice(
-            lambda: lists.memories(self._assistant.memories.search(words, user=session.user, k=FOUND_MEMORIES))
-        )
+
+        def found() -> str:
+            memories = self._assistant.memories.search(words, user=session.user, k=FOUND_MEMORIES)
+            # Looked at last: one of them may have been forgotten meanwhile, and that can still be undone.
+            gone = self._forgotten.get(str(request.session_hash))
+            return lists.memories(memories, forgotten=gone if gone and gone.user == session.user else None)
+
+        return _or_notice(found) if words.strip() else self.memories(session)
 
     def account(self, session: Session) -> str:
         """Who is signed in, and the way out."""
