@@ -49,10 +49,10 @@ def relevance(state: State, runtime: Runtime[Turn]) -> State:
         found = weigh(said, evidence, following, same=is_elliptic(state["question"]) and not evidence["talk"])
         ranked = sorted(found, key=lambda r: found[r], reverse=True)
         best, second = cast(Route, ranked[0]), cast(Route, ranked[1])
+        if best in ("chat", "off_topic") and names_a_teller(state["question"], state["memories"]):
+            detail.append("memory (names who told)")
+            return {"question": state["question"], "route": "memory", "doubt": []}
         detail.append(f"{best} ({found[best]:.0%})")
-        if best in ("chat", "off_topic") and "memory" in routes and names_a_teller(state["question"], state["memories"]):
-            detail[-1:] = ["memory (names who told)"]
-            best = "memory"
         close = found[best] - found[second] < turn.bounds.clarify
         doubt: list[Route] = [best, second] if close and {best, second} == {"sql", "documents"} else []
         return {"question": state["question"], "route": best, "doubt": doubt}

@@ -129,12 +129,13 @@ class Side:
         """The memories nearest to some words, best first; all where there are none."""
 
         def found() -> str:
-            memories = self._assistant.memories.search(words, user=session.user, k=FOUND_MEMORIES)
+            kept = self._assistant.memories
+            memories = kept.search(words, user=session.user, k=FOUND_MEMORIES) if words.strip() else kept.all(user=session.user)
             # Looked at last: one of them may have been forgotten meanwhile, and that can still be undone.
             gone = self._forgotten.get(str(request.session_hash))
             return lists.memories(memories, forgotten=gone if gone and gone.user == session.user else None)
 
-        return _or_notice(found) if words.strip() else self.memories(session)
+        return _or_notice(found)
 
     def account(self, session: Session) -> str:
         """Who is signed in, and the way out."""
