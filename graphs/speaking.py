@@ -57,6 +57,16 @@ class Meter:
 
 
 @dataclass(frozen=True)
+class Sensed:
+    """The probability of each choice, and what the model shows without saying: the log-odds of a probe, and how surprising each
+    token was of what it read closely. None and nothing where a model does not let that be seen."""
+
+    probabilities: dict[str, float]
+    log_odds: float | None = None
+    surprises: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
 class Speaker:
     """One user's voice to the model within one turn."""
 
@@ -86,8 +96,13 @@ class Speaker:
 
     def choose(self, messages: Sequence[BaseMessage], choices: Sequence[str]) -> dict[str, float]:
         """The probability of each choice, in one constrained step; they sum to 1."""
-        message = self.model.invoke(list(messages), choices=list(choices), user=self.user, cancelled=self.cancelled)
+        return self.sense(messages, choices).probabilities
+
+    def sense(self, messages: Sequence[BaseMessage], choices: Sequence[str], **options: Any) -> Sensed:
+        """As `choose`, with what can be seen in the model on the way. Options: the name of a `probe`, and the text at the end of
+        the prompt that is read `closely`."""
+        message = self.model.invoke(list(messages), choices=list(choices), user=self.user, cancelled=self.cancelled, **options)
         assert isinstance(message, AIMessage)
         self.meter.add(message)
-        found: dict[str, float] = message.response_metadata["probabilities"]
-        return found
+        seen = message.response_metadata
+        return Sensed(seen["probabilities"], seen.get("log_odds"), tuple(seen.get("surprises", ())))

@@ -1,8 +1,8 @@
-"""Fit graphs/enough.py: how the model's "yes" and the nearest sentence are weighed, and what is enough.
+"""Fit the probe that graphs/enough.py asks, and what it weighs that with: do the passages tell the answer?
 
-uv run python scripts/fit_enough.py record OUT.jsonl             ask about the questions of scripts/enough (minutes); a line each
-uv run python scripts/fit_enough.py record OUT.jsonl PARAGRAPHS QUESTIONS SAMPLE [N]   ask N of a SQuAD-like set (120), without those of its sample
-uv run python scripts/fit_enough.py fit OUT.jsonl…              print the weights, and how they do on what they were not fitted on
+uv run python scripts/fit_enough.py record OUT.npz             ask about the questions of scripts/enough (an hour on two cores)
+uv run python scripts/fit_enough.py record OUT.npz PARAGRAPHS QUESTIONS SAMPLE [N]   ask N of a SQuAD-like set (120), without those of its sample
+uv run python scripts/fit_enough.py fit OUT.npz [OTHER.npz…]   fit the probe on the first and write it; fit what it is weighed with on all, print it and how it does
 """
 
 from __future__ import annotations
@@ -18,10 +18,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from langchain_core.messages import HumanMessage, SystemMessage
+from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
 from assistant import Assistant, Settings
 from assistant.evaluation.documents import write_documents
+from assistant.models.chat import turns
+from assistant.models.engine import Call
+from assistant.models.probes import Probe, Values
 from assistant.sample import workspace as sample
 from graphs import enough, prompts
 from graphs.documents import relevant
@@ -30,27 +33,43 @@ from graphs.speaking import Meter, Speaker
 
 ROOT = Path(__file__).resolve().parent
 SAMPLE = "cooperative"
-LOST = 0.1
-"""The share of what can be answered that may be declined."""
+LOST = 0.15
+"""The share of what can be answered that may be declined, in each set."""
+FIRST, END = 16, 24
+"""The layers that the probe looks at. Of the 28, those from 16 to 23 know the most."""
+RIDGE = 1.0
+FOLDS = 10
 
 Line = dict[str, Any]
 Floats = npt.NDArray[np.float64]
+Heard = tuple[Line, Values]
 
 
-def own() -> Iterator[Line]:
+def own() -> Iterator[Heard]:
     """Each question of scripts/enough with what is heard about it; half of them ask for what the documents do not tell."""
-    asked = [json.loads(line) for line in (ROOT / "enough" / "questions.jsonl").read_text("utf-8").splitlines()]
+    asked = _lines(ROOT / "enough" / "questions.jsonl")
     for space in dict.fromkeys(line["workspace"] for line in asked):
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             handbook = space == SAMPLE
             paths = [sample.set_up(Path(folder)).handbook] if handbook else sorted((ROOT / "routes" / space).glob("*.md"))
             yield from heard([{**line, "group": space} for line in asked if line["workspace"] == space], paths, Path(folder))
+    texts = _lines(ROOT / "enough" / "texts.jsonl")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        write_documents(Path(folder) / "texts", ((text["id"], text["title"], text["text"]) for text in texts))
+        # Questions about one text stand together, so that its passages are mostly read once.
+        questions = [
+            {"question": question, "answerable": kind == "answerable", "group": text["id"]}
+            for text in texts
+            for kind in ("answerable", "unanswerable")
+            for question in text[kind]
+        ]
+        yield from heard(questions, [Path(folder) / "texts"], Path(folder))
 
 
-def squad(paragraphs: Path, questions: Path, sample_ids: Path, most: int) -> Iterator[Line]:
+def squad(paragraphs: Path, questions: Path, sample_ids: Path, most: int) -> Iterator[Heard]:
     """Some questions of a SQuAD-like set, as many that can be answered as not, in turn by article, none of the sample's."""
     kept_out = set(sample_ids.read_text("utf-8").split())
-    asked = [line for line in map(json.loads, questions.read_text("utf-8").splitlines()) if line["id"] not in kept_out]
+    asked = [line for line in _lines(questions) if line["id"] not in kept_out]
     random.Random(5).shuffle(asked)
     seen: dict[tuple[str, bool], int] = {}
     for line in asked:
@@ -59,48 +78,61 @@ def squad(paragraphs: Path, questions: Path, sample_ids: Path, most: int) -> Ite
     chosen = [line for wanted in (True, False) for line in sorted((x for x in asked if x["answerable"] == wanted), key=lambda x: x["turn"])[: most // 2]]
     random.Random(6).shuffle(chosen)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        texts = map(json.loads, paragraphs.read_text("utf-8").splitlines())
-        write_documents(Path(folder) / "paragraphs", ((text["paragraph_id"], text["article"], text["text"]) for text in texts))
+        write_documents(Path(folder) / "paragraphs", ((text["paragraph_id"], text["article"], text["text"]) for text in _lines(paragraphs)))
         yield from heard(chosen, [Path(folder) / "paragraphs"], Path(folder))
 
 
-def heard(asked: Sequence[Line], paths: Sequence[Path], folder: Path) -> Iterator[Line]:
-    """Each question with the model's probability of "yes" and how the question stands to the nearest sentence."""
+def heard(asked: Sequence[Line], paths: Sequence[Path], folder: Path) -> Iterator[Heard]:
+    """Each question with the model's probability of "yes", how surprising its words are, and what attention keeps of it."""
     settings = Settings(home=folder / "home", sample=False, model={"directory": Settings().models_directory})
     with Assistant(settings) as assistant:
         assistant.documents.add(*paths)
-        speaker = Speaker(assistant._models.chat(), Meter(), "fit", threading.Event())
+        chat = assistant._models.chat()
+        speaker = Speaker(chat, Meter(), "fit", threading.Event())
         for line in asked:
             question = line["question"]
             passages = [p for p in relevant([safe(p) for p in assistant.documents.search(question, k=settings.documents.passages)]) if p.text]
+            if not passages:  # declined whatever the model says
+                continue
             human = HumanMessage(prompts.documents_question(question=question, passages=passages))
-            yes = speaker.choose([SystemMessage(prompts.DOCUMENTS_SYSTEM), human], ["yes", "no"])["yes"] if passages else 0.0
-            near, own = enough.nearest(question, passages, assistant.documents)
-            yield {"group": line["group"], "question": question, "answerable": line["answerable"], "yes": yes, "near": near, "own": own}
+            messages: list[BaseMessage] = [SystemMessage(prompts.DOCUMENTS_SYSTEM), human]
+            said = speaker.sense(messages, ["yes", "no"], closely=question)
+            values = chat.engine.values(Call(chat.engine.template.prompt(turns(messages)), user="fit"))
+            found = {"yes": said.probabilities["yes"], "surprise": enough.surprise(said)}
+            yield {"group": line["group"], "question": question, "answerable": line["answerable"], **found}, values
 
 
-def matrix(lines: Sequence[Line]) -> tuple[Floats, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """(log-odds, nearness, own words, whether polar) of each line, whether it can be answered, and whether it is of a set that is not ours."""
-    rows = [[enough.log_odds(line["yes"]), line["near"], line["own"], float(enough.is_polar(line["question"]))] for line in lines]
-    return np.array(rows), np.array([line["answerable"] for line in lines]), np.array([line["group"].startswith("squad") for line in lines])
+def ridge(values: Floats, right: npt.NDArray[np.bool_]) -> tuple[Floats, float]:
+    """Weights and what to add, so that the sum is near 1 for what can be answered and near -1 for the rest."""
+    mean, scale = values.mean(0), (values.std(0) + 1e-3) * np.sqrt(values.shape[1])
+    design = (values - mean) / scale
+    wanted = np.where(right, 1.0, -1.0)
+    weights = design.T @ np.linalg.solve(design @ design.T + RIDGE * np.eye(len(design)), wanted - wanted.mean()) / scale
+    return weights, float(wanted.mean() - mean @ weights)
 
 
-def fit(rows: Floats, right: npt.NDArray[np.bool_], squad: npt.NDArray[np.bool_], *, l2: float = 0.05) -> tuple[Floats, float]:
-    """What each column weighs, the log-odds 1, and the bar: a logistic regression (Newton), the two sets counting alike."""
-    share = np.where(squad, 1 / max(1, squad.sum()), 1 / max(1, (~squad).sum())) * len(rows) / 2
+def logistic(rows: Floats, right: npt.NDArray[np.bool_], share: Floats, *, l2: float = 0.01) -> tuple[Floats, float]:
+    """Weights and what to add for log-odds: a logistic regression (Newton) in which each row counts for its share."""
     mean, scale = rows.mean(0), rows.std(0) + 1e-9
     design = np.column_stack((np.ones(len(rows)), (rows - mean) / scale))
     weights = np.zeros(design.shape[1])
-    hold = l2 * len(rows) * np.diag([0.0] + [1.0] * rows.shape[1])
+    hold = l2 * share.sum() * np.diag([0.0] + [1.0] * rows.shape[1])
     for _ in range(50):
         chance = 1 / (1 + np.exp(-design @ weights))
         slope = design.T @ (share * (chance - right)) + hold @ weights
-        weights -= np.linalg.solve(design.T @ (design * (share * chance * (1 - chance))[:, None]) + hold + 1e-6 * np.eye(len(weights)), slope)
-    found = weights[1:] / scale
-    found = found / found[0]
-    order = np.argsort(rows[right] @ found)
-    lost = np.cumsum(share[right][order]) / share[right].sum()
-    return found, float((rows[right] @ found)[order][np.searchsorted(lost, LOST)])
+        weights -= np.linalg.solve(design.T @ (design * (share * chance * (1 - chance))[:, None]) + hold, slope)
+    return weights[1:] / scale, float(weights[0] - mean @ (weights[1:] / scale))
+
+
+def left_out(values: Floats, right: npt.NDArray[np.bool_], groups: npt.NDArray[np.str_]) -> Floats:
+    """What a probe says of each question that was fitted without the texts of its tenth."""
+    names = np.random.default_rng(0).permutation(np.unique(groups))
+    found = np.zeros(len(right))
+    for part in np.array_split(names, FOLDS):
+        out = np.isin(groups, part)
+        weights, bias = ridge(values[~out], right[~out])
+        found[out] = values[out] @ weights + bias
+    return found
 
 
 def auc(scores: Floats, right: npt.NDArray[np.bool_]) -> float:
@@ -114,31 +146,74 @@ def declined(scores: Floats, right: npt.NDArray[np.bool_], least: float) -> str:
     return f"{(scores[~right] < least).mean():.2f} of the unanswerable and {(scores[right] < least).mean():.2f} of the answerable declined"
 
 
-def report(lines: list[Line]) -> None:
-    """Print the weights as they stand in graphs/enough.py, and the cross-validation by workspace and article."""
-    rows, right, squad = matrix(lines)
-    groups = np.array([line["group"] for line in lines])
-    above = np.zeros(len(lines))
-    for group in np.unique(groups):
-        there = groups == group
-        weights, least = fit(rows[~there], right[~there], squad[~there])
-        above[there] = rows[there] @ weights - least
-    standing = rows @ [1.0, enough.NEAR, enough.OWN_WORDS, enough.POLAR]
-    for name, part in (("all", squad | ~squad), ("squad", squad), ("own", ~squad)):
-        if right[part].any() and not right[part].all():
-            print(f"{name}: {part.sum()} questions; AUC of the model's yes alone {auc(rows[part, 0], right[part]):.3f}, weighed {auc(above[part], right[part]):.3f}")
-            print(f"  cross-validated: {declined(above[part], right[part], 0.0)}; as it stands: {declined(standing[part], right[part], enough.ENOUGH)}")
-    (_, near, own, polar), least = fit(rows, right, squad)
-    print(f"NEAR = {near:.1f}\nOWN_WORDS = {own:.1f}\nPOLAR = {polar:.1f}\nENOUGH = {least:.2f}")
+def report(recorded: Path, others: Sequence[Path]) -> None:
+    """Fit, write the probe, and print the weights as they stand in graphs/enough.py and how they do."""
+    lines, values = _read(recorded)
+    right, seen = _right(lines), _flat(values)
+    weights, bias = ridge(seen, right)
+    sets = [(recorded.name, lines, left_out(seen, right, np.array([line["group"] for line in lines])))]
+    for path in others:
+        lines, values = _read(path)
+        sets.append((path.name, lines, _flat(values) @ weights + bias))
+    rows = np.vstack([_rows(lines, probed) for _, lines, probed in sets])
+    right = np.concatenate([_right(lines) for _, lines, _ in sets])
+    (slope, *rest), start = logistic(rows, right, np.concatenate([_share(_right(lines)) for _, lines, _ in sets]))
+    # Scaled such that the probe counts 1 beside the others.
+    probe = Probe(FIRST, (weights * slope).reshape(END - FIRST, 2, -1), bias * slope + start)
+    whole = [_rows(lines, probed) @ [slope, *rest] + start for _, lines, probed in sets]
+    least = min(float(np.quantile(scores[_right(lines)], LOST)) for scores, (_, lines, _) in zip(whole, sets, strict=True))
+    print(f"written: {probe.save(enough.PROBE, _fingerprint()).name}\nSURPRISE = {rest[0]:.2f}\nYES = {rest[1]:.2f}\nENOUGH = {least:.2f}")
+    for scores, (name, lines, probed) in zip(whole, sets, strict=True):
+        right, yes = _right(lines), _rows(lines, probed)[:, 2]
+        print(f"{name}: {len(lines)} questions; AUC of yes {auc(yes, right):.3f}, of the probe {auc(probed, right):.3f}, weighed {auc(scores, right):.3f}")
+        standing = np.array([enough.weighed(slope * row[0] + start, row[1], row[2]) for row in _rows(lines, probed)])
+        print(f"  {declined(scores, right, least)}; as it stands {declined(standing, right, enough.ENOUGH)}")
+
+
+def _rows(lines: Sequence[Line], probed: Floats) -> Floats:
+    """What the probe said, the surprise and the log-odds of "yes" of each line."""
+    return np.column_stack((probed, [line["surprise"] for line in lines], [enough.log_odds(line["yes"]) for line in lines]))
+
+
+def _right(lines: Sequence[Line]) -> npt.NDArray[np.bool_]:
+    return np.array([line["answerable"] for line in lines])
+
+
+def _share(right: npt.NDArray[np.bool_]) -> Floats:
+    """What each question of a set counts: all sets alike, and in each both answers."""
+    return np.where(right, 1 / right.sum(), 1 / (~right).sum())
+
+
+def _flat(values: Values) -> Floats:
+    return values[:, FIRST:END].astype(np.float64).reshape(len(values), -1)
+
+
+def _fingerprint() -> str:
+    from assistant.models.files import ModelFiles
+    from assistant.models.weights import fingerprint
+
+    path = ModelFiles(Settings().models_directory).path(Settings().model.name)
+    assert path is not None
+    return fingerprint(path)
+
+
+def _lines(path: Path) -> list[Line]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def _read(path: Path) -> tuple[list[Line], Values]:
+    with np.load(path) as stored:
+        return [json.loads(line) for line in stored["lines"]], stored["values"]
+
+
+def _write(path: Path, found: Iterator[Heard]) -> None:
+    lines, values = zip(*((json.dumps(line, ensure_ascii=False), kept[:, [0, -1]]) for line, kept in found), strict=True)
+    np.savez(path, lines=np.array(lines), values=np.stack(values))
 
 
 if __name__ == "__main__":
     verb, path, *rest = sys.argv[1:]
     if verb == "record":
-        with Path(path).open("w", encoding="utf-8") as out:
-            found = squad(*map(Path, rest[:3]), int(rest[3]) if len(rest) > 3 else 120) if rest else own()
-            for line in found:
-                out.write(json.dumps(line, ensure_ascii=False) + "\n")
-                out.flush()
+        _write(Path(path), squad(*map(Path, rest[:3]), int(rest[3]) if len(rest) > 3 else 120) if rest else own())
     else:
-        report([json.loads(line) for name in [path, *rest] for line in Path(name).read_text("utf-8").splitlines()])
+        report(Path(path), [Path(name) for name in rest])

@@ -20,6 +20,7 @@ class ScriptedChat(BaseChatModel):
 
     _texts: deque[str] = PrivateAttr(default_factory=deque)
     _choices: deque[str | dict[str, float]] = PrivateAttr(default_factory=deque)
+    _shows: dict[str, Any] = PrivateAttr(default_factory=dict)
     _history: list[list[BaseMessage]] = PrivateAttr(default_factory=list)
 
     @property
@@ -38,6 +39,11 @@ class ScriptedChat(BaseChatModel):
         self._choices.extend(choices)
         return self
 
+    def show(self, *, log_odds: float, surprises: Sequence[float] = ()) -> ScriptedChat:
+        """What a probe finds in it from now on, and how surprising it finds what it reads closely."""
+        self._shows = {"log_odds": log_odds, "surprises": tuple(surprises)}
+        return self
+
     def _generate(
         self,
         messages: list[BaseMessage],
@@ -46,6 +52,7 @@ class ScriptedChat(BaseChatModel):
         *,
         choices: Sequence[str] = (),
         drafts: int = 0,
+        probe: str | None = None,
         **_: Any,
     ) -> ChatResult:
         self._history.append(messages)
@@ -61,7 +68,7 @@ class ScriptedChat(BaseChatModel):
                 picked = {c: 0.99 if c == picked else 0.01 / (len(choices) - 1) for c in choices}
             best = max(picked, key=lambda c: picked[c])
             found = {c: picked.get(c, 0.0) for c in choices}
-            message = AIMessage(best, usage_metadata=_USAGE, response_metadata={"probabilities": found})
+            message = AIMessage(best, usage_metadata=_USAGE, response_metadata={"probabilities": found, **(self._shows if probe else {})})
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _stream(

@@ -478,7 +478,7 @@ def test_pieces_give_whole_characters() -> None:
 def test_choices_prefer_what_makes_sense(qwen: Engine) -> None:
     question = "Answer with one word, sql or documents. How many orders were there in May? Look into the database."
     cost = Cost()
-    found = qwen.choose(Call(prompt(qwen, question, system="You route questions.")), ["sql", "documents"], cost)
+    found = qwen.choose(Call(prompt(qwen, question, system="You route questions.")), ["sql", "documents"], cost).probabilities
     assert sum(found) == pytest.approx(1)
     assert found[0] > 0.6
     assert (cost.written_tokens, cost.prompt_tokens) == (1, len(prompt(qwen, question, system="You route questions.").tokens))
@@ -488,10 +488,10 @@ def test_choices_prefer_what_makes_sense(qwen: Engine) -> None:
 def test_choices_that_begin_alike_are_read_to_their_end(qwen: Engine) -> None:
     call = Call(prompt(qwen, "Repeat this exactly: off_topic", system="You repeat words."))
     choices = ["off_topic", "off_line", "off_topic_and_on"]
-    found = dict(zip(choices, qwen.choose(call, choices, Cost()), strict=True))
+    found = dict(zip(choices, qwen.choose(call, choices, Cost()).probabilities, strict=True))
     assert sum(found.values()) == pytest.approx(1)
     assert found["off_topic"] > 0.9
-    assert qwen.choose(call, choices, Cost()) == pytest.approx(list(found.values()), abs=0.02)  # and no branch is left behind
+    assert qwen.choose(call, choices, Cost()).probabilities == pytest.approx(list(found.values()), abs=0.02)  # and no branch is left behind
 
 
 # --- parts

@@ -200,7 +200,7 @@ def test_choices_and_drafts_are_made_beside_a_stream(engine: Engine) -> None:
     expected = "".join(engine.stream(call(engine, QUESTIONS[2]), Cost()))
     stream = engine.stream(call(engine, QUESTIONS[2]), Cost())
     text = next(stream)
-    assert sum(engine.choose(call(engine, "Is a shop a place to buy things?"), ["yes", "no"], Cost())) == pytest.approx(1)
+    assert sum(engine.choose(call(engine, "Is a shop a place to buy things?"), ["yes", "no"], Cost()).probabilities) == pytest.approx(1)
     assert len(engine.drafts(call(engine, QUESTIONS[3], most=6), 3, Cost())) == 3
     assert text + "".join(stream) == expected
 

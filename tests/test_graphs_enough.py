@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from graphs.enough import SENTENCES, is_polar, log_odds, nearest
+from graphs.enough import SENTENCES, is_polar, log_odds, nearest, surprise
+from graphs.speaking import Sensed
 from tests.test_graphs_turn import WARRANTY, Bench, FakeDocuments
 
 
@@ -47,6 +48,31 @@ def test_the_nearest_sentence_and_its_neighbours_hold_words_of_the_question() ->
     assert nearest("How long?", [], Near([])) == (0.0, 0.0)
     assert nearest("How long?", [replace(WARRANTY, text="A word. " * 1000)], Near([]))[0] == 0.6
     assert SENTENCES <= 100
+
+
+@pytest.mark.parametrize(
+    ("log_odds", "surprises", "answered"),
+    [
+        (2.0, (9.0, 9.0, 1.0), True),  # the first two words may be any
+        (-2.0, (), False),
+        (0.5, (0.0, 0.0, 1.0, 1.0), True),
+        (0.5, (0.0, 0.0, 1.0, 14.0), False),
+    ],
+)
+def test_where_one_can_look_into_the_model_its_yes_counts_little(log_odds: float, surprises: tuple[float, ...], answered: bool) -> None:
+    for yes in (0.1, 0.9):
+        bench = Bench()
+        bench.documents = Near([WARRANTY], near=0.1)
+        bench.model.show(log_odds=log_odds, surprises=surprises)
+        bench.model.pick("documents", {"yes": yes, "no": 1 - yes}).say("The warranty is 24 months.")
+        bench.ask("How long does the guarantee run?")
+        assert bench.text.startswith("I don't know") != answered
+
+
+def test_without_a_surprise_there_is_none() -> None:
+    assert surprise(Sensed({"yes": 1.0})) == 0.0
+    assert surprise(Sensed({"yes": 1.0}, 0.0, (8.0, 7.0))) == 0.0
+    assert surprise(Sensed({"yes": 1.0}, 0.0, (8.0, 7.0, -1.0, 3.0, 2.0))) == 3.0
 
 
 def test_certainty_is_bounded() -> None:

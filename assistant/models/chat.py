@@ -15,6 +15,7 @@ from langchain_core.outputs import ChatGenerationChunk
 from assistant.models.calibrating import Calibrator
 from assistant.models.context import Cancelled
 from assistant.models.engine import Call, Engine
+from assistant.models.probes import TOKENS
 from assistant.models.queue import FairQueue
 from assistant.models.reading import Cost
 from assistant.models.sampling import Sampling
@@ -32,7 +33,9 @@ class LlamaChat(StreamedChat):
     """A chat model over an `Engine`.
 
     Calls take, beside `stop`: `grammar` (GBNF for what is written), `choices` (answer with one of them, and the
-    probability of each in `response_metadata["probabilities"]`), `drafts` (so many answers drawn side by side, in
+    probability of each in `response_metadata["probabilities"]`), `probe` (beside choices: the log-odds that the probe of that name
+    finds, in `response_metadata["log_odds"]`, None where this model has none), `closely` (beside choices: a text at the prompt's
+    end, how surprising each of its tokens was in `response_metadata["surprises"]`), `drafts` (so many answers drawn side by side, in
     `response_metadata["drafts"]`), `max_tokens`, `user` (whose conversation may be reused),
     `cancelled` (an event that stops the model) and `greedy`. A last AIMessage is text to be continued. The leading
     system message is shared by all users and kept on disk: nothing personal belongs in it.
@@ -88,7 +91,7 @@ class LlamaChat(StreamedChat):
         self.engine.close()
 
     def _call(self, messages: Sequence[BaseMessage], stop: list[str] | None, options: dict[str, Any]) -> Call:
-        known = {"grammar", "choices", "drafts", "max_tokens", "user", "cancelled", "greedy"}
+        known = {"grammar", "choices", "probe", "closely", "drafts", "max_tokens", "user", "cancelled", "greedy"}
         if unknown := set(options) - known - _FROM_LANGCHAIN:
             raise TypeError(f"LlamaChat does not know {', '.join(sorted(unknown))}; it takes {', '.join(sorted(known))} and stop.")
         sampling = self.sampling
@@ -100,6 +103,8 @@ class LlamaChat(StreamedChat):
             max_tokens=options.get("max_tokens") or self.max_tokens,
             stop=tuple(stop or ()),
             grammar=options.get("grammar"),
+            probe=options.get("probe"),
+            closely=self.count_tokens(text) + TOKENS if (text := options.get("closely")) else 0,
             sampling=sampling,
             cancelled=options.get("cancelled"),
         )
@@ -137,9 +142,12 @@ class LlamaChat(StreamedChat):
                 self.watch(call, cost, time.perf_counter() - started)
 
     def _chosen(self, call: Call, choices: Sequence[str], cost: Cost) -> ChatGenerationChunk:
-        probabilities = dict(zip(choices, self.engine.choose(call, choices, cost), strict=True))
+        found = self.engine.choose(call, choices, cost)
+        probabilities = dict(zip(choices, found.probabilities, strict=True))
         best = max(probabilities, key=lambda choice: probabilities[choice])
-        return _whole(best, usage(cost), {**self._metadata(cost), "probabilities": probabilities})
+        # One more was read before the text, and after it those that the template ends a message with.
+        seen = {"log_odds": found.log_odds, "surprises": found.surprises[1 - call.closely : 1 - TOKENS]}
+        return _whole(best, usage(cost), {**self._metadata(cost), "probabilities": probabilities, **seen})
 
     def _metadata(self, cost: Cost) -> dict[str, Any]:
         return {

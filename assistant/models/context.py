@@ -13,6 +13,7 @@ import numpy as np
 from assistant.errors import ModelUnavailable
 from assistant.models.library import byte_is_set, last_complaint
 from assistant.models.lock import FairLock
+from assistant.models.probes import Values, values_in
 from assistant.models.scoring import Row
 from assistant.models.weights import Weights
 from graphs.errors import QuestionTooLong, TurnCancelled
@@ -183,6 +184,11 @@ class Context:
         del pointer
         self.drop(part)
         return data if written == size else data[:written]
+
+    def values(self, sequence: int, start: int, end: int) -> Values | None:
+        """What attention keeps of a sequence's tokens from `start` to before `end`; None where this llama.cpp writes it otherwise."""
+        weights = self.weights
+        return values_in(self.state(sequence, start, end), layers=weights.layers, tokens=end - start, width=weights.value_width)
 
     def restore(self, data: bytearray, *, sequence: int) -> bool:
         """Put what `state` gave after what a sequence holds; False when llama.cpp refuses it or has no room for it."""

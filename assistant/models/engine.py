@@ -16,6 +16,7 @@ from assistant.models.library import physical_cores
 from assistant.models.pieces import Pieces
 from assistant.models.prefix_files import PrefixFiles
 from assistant.models.prefixes import Prefixes
+from assistant.models.probes import TOKENS, Probe, Values
 from assistant.models.reading import Cost, Reader, Working
 from assistant.models.room import affordable
 from assistant.models.sampling import Sampler, Sampling
@@ -53,15 +54,31 @@ class EngineSettings:
 
 @dataclass(frozen=True)
 class Call:
-    """One call: the prompt, whose it is, and how to write. A `grammar` (GBNF) holds what is written, not the prompt's end."""
+    """One call: the prompt, whose it is, and how to write. A `grammar` (GBNF) holds what is written, not the prompt's end.
+
+    For choices a `probe` may be named, which looks into the model, and the last `closely` tokens of the prompt are read such
+    that it is known how surprising they were.
+    """
 
     prompt: Prompt
     user: str = "local"
     max_tokens: int = 512
     stop: Sequence[str] = ()
     grammar: str | None = None
+    probe: str | None = None
+    closely: int = 0
     sampling: Sampling = field(default_factory=Sampling)
     cancelled: Cancelled | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The probability of each choice, adding up to 1; the log-odds that the call's probe found, if there is one for this model;
+    and how surprising each of the tokens was that were read closely, the earliest first."""
+
+    probabilities: list[float]
+    log_odds: float | None = None
+    surprises: tuple[float, ...] = ()
 
 
 class Engine:
@@ -78,6 +95,7 @@ class Engine:
         self._context = Context(weights, cells=self.context_size, batch=settings.batch, threads=threads, sequences=settings.parallel)
         self._context.set_threads(threads, settings.read_threads or threads)
         self.prefixes = Prefixes(settings.prefix_cache_mb << 20 if weights.rewinds else 0, batch=settings.batch)
+        self._probes: dict[str, Probe | None] = {}
         self._room = Room(sequences=settings.parallel, cells=self.context_size)
         self._reader = Reader(self._context, self.prefixes, _prefix_files(weights, settings), self._room)
 
@@ -92,8 +110,8 @@ class Engine:
         with closing(Sampler(self.weights, call.sampling, call.grammar)) as sampler, self._working(call, limit, cost) as working:
             yield from self._write(sampler, working, limit, call, cost, started)
 
-    def choose(self, call: Call, choices: Sequence[str], cost: Cost) -> list[float]:
-        """The probability of each choice as the answer to the prompt, adding up to 1.
+    def choose(self, call: Call, choices: Sequence[str], cost: Cost) -> Choice:
+        """The probability of each choice as the answer to the prompt, and what was seen on the way.
 
         When the choices begin with different tokens, that one token decides; else each is read to its end.
         """
@@ -104,17 +122,23 @@ class Engine:
         started = time.perf_counter()
         with self._working(call, 0, cost) as working:
             cost.first_token_seconds, cost.written_tokens = time.perf_counter() - started, 1
+            probe = self._probe(call.probe)
+            values = self._reader.values(working, TOKENS) if probe else None
+            log_odds = probe.log_odds(values) if probe and values is not None else None
             firsts = [each[0] for each in tokens]
             if len(set(firsts)) == len(firsts):
-                return normalised([float(working.logits[first]) for first in firsts])
-            whole = begins_another(tokens)
-            begin = [log_probability(working.logits, first) for first in firsts]
-            return normalised(
-                [
-                    start + self._rest(working, each, call.cancelled, to_end=whole)
-                    for start, each in zip(begin, tokens, strict=True)
-                ]
-            )
+                logs = [float(working.logits[first]) for first in firsts]
+            else:
+                whole = begins_another(tokens)
+                begin = [log_probability(working.logits, first) for first in firsts]
+                logs = [start + self._rest(working, each, call.cancelled, to_end=whole) for start, each in zip(begin, tokens, strict=True)]
+            return Choice(normalised(logs), log_odds, tuple(working.surprises))
+
+    def values(self, call: Call) -> Values | None:
+        """What attention keeps of the prompt's last tokens, from which a probe is fitted."""
+        self._left(call.prompt)
+        with self._working(call, 0, Cost()) as working:
+            return self._reader.values(working, TOKENS)
 
     def drafts(self, call: Call, count: int, cost: Cost) -> list[str]:
         """`count` (at most `BRANCHES`) answers drawn independently and written side by side, which costs little more than one.
@@ -168,7 +192,14 @@ class Engine:
                 self._context.lock.release()
 
     def _working(self, call: Call, answer: int, cost: Cost) -> AbstractContextManager[Working]:
-        return self._reader.working(call.prompt, answer=answer, user=call.user, cancelled=call.cancelled, cost=cost)
+        return self._reader.working(call.prompt, closely=call.closely, answer=answer, user=call.user, cancelled=call.cancelled, cost=cost)
+
+    def _probe(self, name: str | None) -> Probe | None:
+        if name is None:
+            return None
+        if name not in self._probes:
+            self._probes[name] = Probe.load(name, self.weights.fingerprint())
+        return self._probes[name]
 
     def _left(self, prompt: Prompt) -> int:
         """Tokens that are left for the answer."""

@@ -12,7 +12,8 @@ import numpy as np
 from assistant.models.context import Cancelled, Context
 from assistant.models.prefix_files import PrefixFiles
 from assistant.models.prefixes import Prefix, Prefixes, Segment
-from assistant.models.scoring import Row
+from assistant.models.probes import Values
+from assistant.models.scoring import Row, surprise
 from assistant.models.sharing import Place, Room, Steps
 from assistant.models.template import Prompt
 
@@ -35,12 +36,13 @@ class Cost:
 @dataclass
 class Working:
     """What a sequence of the context holds: the tokens read so far, of which the first `exact` as a cold engine would read
-    them, and the logits after the last one."""
+    them, and the logits after the last one. `surprises`: of the tokens that were read closely, and followed another one."""
 
     sequence: int
     tokens: list[int] = field(default_factory=list)
     exact: int = 0
     logits: Row = field(default_factory=lambda: np.zeros(0, np.float32))
+    surprises: list[float] = field(default_factory=list)
 
 
 class Reader:
@@ -59,9 +61,9 @@ class Reader:
 
     @contextmanager
     def working(
-        self, prompt: Prompt, *, answer: int = 0, user: str | None, cancelled: Cancelled | None, cost: Cost
+        self, prompt: Prompt, *, closely: int = 0, answer: int = 0, user: str | None, cancelled: Cancelled | None, cost: Cost
     ) -> Iterator[Working]:
-        """A sequence with `prompt` read into it, and room for `answer` tokens.
+        """A sequence with `prompt` read into it, its last tokens `closely`, and room for `answer` tokens.
 
         Afterwards its tokens are kept for `user`'s next call (for nobody's when None), also when the reader closes the
         stream between two tokens. After any other error only the shared part is.
@@ -71,15 +73,16 @@ class Reader:
             # A shared part is read for the first time by one call alone: in whole batches, and only once.
             return self.recall(prompt) is None and prompt.shared >= _LEAST_SHARED
 
+        plain = max(prompt.shared, len(prompt.tokens) - closely)
         with self._room.place(len(prompt.tokens) + answer, alone=unknown, cancelled=cancelled) as place:
             with self._context.lock:
-                working = self._begin(prompt, user, place)
+                working = self._begin(prompt, plain if closely else len(prompt.tokens) - 1, user, place)
             cost.prompt_tokens, cost.cached_tokens = len(prompt.tokens), len(working.tokens)
             aligned = working.exact == self._prefixes.batch_end(len(working.tokens), prompt.shared) == len(working.tokens)
             keeper: str | None = None
             try:
                 # The shared part ends a batch of its own, so that what is kept does not depend on what comes after it.
-                for end in (prompt.shared, len(prompt.tokens)):
+                for end in (prompt.shared, plain):
                     self.read(working, prompt.tokens[len(working.tokens) : end], cancelled)
                     if aligned:
                         working.exact = len(working.tokens)
@@ -87,6 +90,7 @@ class Reader:
                         with self._context.lock:
                             self._keep_shared(working, prompt)
                         self._room.share(place)
+                self.read_closely(working, prompt.tokens[plain:], cancelled)
                 yield working
                 keeper = user
             except GeneratorExit:
@@ -101,6 +105,17 @@ class Reader:
         for at in range(0, len(tokens), self._context.batch_size):
             part = tokens[at : at + self._context.batch_size]
             (working.logits,) = self.steps.read(part, sequence=working.sequence, start=len(working.tokens), cancelled=cancelled)
+            working.tokens += part
+
+    def read_closely(self, working: Working, tokens: Sequence[int], cancelled: Cancelled | None) -> None:
+        """As `read`, in smaller batches, and note how surprising each token was after those before it."""
+        for at in range(0, len(tokens), self._context.outputs):
+            part = tokens[at : at + self._context.outputs]
+            rows = self.steps.read(part, sequence=working.sequence, start=len(working.tokens), cancelled=cancelled, every_row=True)
+            for before, token in zip([working.logits, *rows], part, strict=False):
+                if before.size:
+                    working.surprises.append(surprise(before, token))
+            working.logits = rows[-1]
             working.tokens += part
 
     def read_ahead(self, working: Working, token: int, guess: Sequence[int], cancelled: Cancelled | None) -> list[Row]:
@@ -119,6 +134,12 @@ class Reader:
                 part = tokens[at : at + self._context.outputs]
                 start = len(working.tokens) + at
                 yield from self._context.decode([(token, branch, start + n, True) for n, token in enumerate(part)], cancelled)
+
+    def values(self, working: Working, count: int) -> Values | None:
+        """What attention keeps of the last `count` tokens that were read."""
+        with self._context.lock:
+            self._context.check_open()
+            return self._context.values(working.sequence, max(0, len(working.tokens) - count), len(working.tokens))
 
     @contextmanager
     def branches(self, working: Working, count: int) -> Iterator[range]:
@@ -147,11 +168,12 @@ class Reader:
         self._prefixes.keep(Prefix(np.asarray(tokens, np.int32), (Segment(data),), None, len(tokens)))
         return self._prefixes.shared(tokens)
 
-    def _begin(self, prompt: Prompt, user: str | None, place: Place) -> Working:
+    def _begin(self, prompt: Prompt, end: int, user: str | None, place: Place) -> Working:
+        """A sequence that holds what is kept of the prompt, at most up to `end`."""
         self._context.check_open()
         if self._room.taken == 1:
             self._context.clear()
-        prefix, length = self._prefixes.find(prompt.tokens, shared=prompt.shared, user=user)
+        prefix, length = self._prefixes.find(prompt.tokens[: end + 1], shared=prompt.shared, user=user)
         if prefix is None:
             return Working(place.sequence)
         if not all(self._context.restore(segment.data, sequence=place.sequence) for segment in prefix.segments):

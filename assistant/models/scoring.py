@@ -16,6 +16,17 @@ def log_probability(logits: Row, token: int) -> float:
     return float(logits[token]) - top - float(np.log(np.exp(logits - top, dtype=np.float32).sum(dtype=np.float64)))
 
 
+def surprise(logits: Row, token: int) -> float:
+    """How much less likely a token is than a token drawn from the model would be on average, in nats.
+
+    Large where the model was sure and another word came: "the Unique Model" of a text that speaks of the Standard Model.
+    """
+    shifted = logits - logits.max()
+    weights = np.exp(shifted, dtype=np.float32)
+    total = float(weights.sum(dtype=np.float64))
+    return float(np.dot(weights, shifted)) / total - float(shifted[token])
+
+
 def normalised(logs: Sequence[float]) -> list[float]:
     """Log weights to probabilities that add up to 1."""
     weights = np.exp(np.asarray(logs, np.float64) - max(logs))

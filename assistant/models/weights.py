@@ -51,16 +51,22 @@ class Weights:
     @property
     def cell_bytes(self) -> int:
         """Bytes that keys and values of one token take (16-bit floats)."""
-        arch = self.metadata("general.architecture")
-        width = self.library.llama_model_n_embd(self.model) // max(1, self.library.llama_model_n_head(self.model))
-        key = int(self.metadata(f"{arch}.attention.key_length") or width)
-        value = int(self.metadata(f"{arch}.attention.value_length") or width)
-        return int(
-            self.library.llama_model_n_layer(self.model)
-            * self.library.llama_model_n_head_kv(self.model)
-            * (key + value)
-            * 2
-        )
+        return self.layers * (self._width("key") + self.value_width) * 2
+
+    @property
+    def layers(self) -> int:
+        """Layers of the model."""
+        return int(self.library.llama_model_n_layer(self.model))
+
+    @property
+    def value_width(self) -> int:
+        """Numbers that a layer's attention keeps as a token's value, of all heads together."""
+        return self._width("value")
+
+    def _width(self, kind: str) -> int:
+        named = self.metadata(f"{self.metadata('general.architecture')}.attention.{kind}_length")
+        head = int(named) if named else self.library.llama_model_n_embd(self.model) // max(1, self.library.llama_model_n_head(self.model))
+        return int(self.library.llama_model_n_head_kv(self.model)) * head
 
     @property
     def rewinds(self) -> bool:
