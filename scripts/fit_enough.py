@@ -33,7 +33,7 @@ from graphs.speaking import Meter, Speaker
 
 ROOT = Path(__file__).resolve().parent
 SAMPLE = "cooperative"
-LOST = 0.15
+LOST = 0.12
 """The share of what can be answered that may be declined, in each set."""
 FIRST, END = 16, 24
 """The layers that the probe looks at. Of the 28, those from 16 to 23 know the most."""
