@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +19,10 @@ from assistant.models.queue import FairQueue
 from assistant.models.reading import Cost
 from assistant.models.scoring import surprise
 from assistant.models.template import Prompt, Turn
+from graphs import prompts
+from graphs.enough import PROBE
+from graphs.speaking import Meter, Speaker
+from stores.values import Passage
 
 WHAT = np.arange(2 * 3 * 4, dtype=np.float16).reshape(2, 3, 4)
 
@@ -143,3 +148,35 @@ def test_surprise_is_what_a_token_lacks_to_the_mean() -> None:
     sure = np.array([10.0, 0.0, 0.0, 0.0], np.float32)
     assert surprise(sure, 1) == pytest.approx(10.0, abs=0.01)
     assert -0.01 < surprise(sure, 0) <= 0.0
+
+
+TEXT = (
+    "The rowing club of Lower Marsh was founded in 1921 by the miller Edgar Tull. Members pay 14 euros a month, students half of that. Boats may be "
+    "taken out from April to October; in winter the hall is open on Tuesdays. In 1987 a fire destroyed nine boats, and the town lent the club its barn."
+)
+TWINS = [
+    ("Who founded the rowing club?", "Who dissolved the rowing club?"),
+    ("How much do students pay a month?", "How much do pensioners pay a month?"),
+    ("What did the fire destroy in 1987?", "What did the flood destroy in 1987?"),
+    ("On which day is the hall open in winter?", "On which day is the hall open in summer?"),
+    ("What did the town lend to the club?", "What did the club pay for the barn?"),
+]
+
+
+@pytest.mark.model
+def test_the_probe_tells_what_a_text_answers_from_what_it_nearly_answers(default_chat: LlamaChat) -> None:
+    """It holds for the prompt that it was fitted with: where that is changed, scripts/fit_enough.py has to fit it anew."""
+    speaker = Speaker(default_chat, Meter(), "probed", threading.Event())
+    passage = Passage(id="1", document="club.md", document_id="1", location="page 1", text=TEXT, score=1.0)
+    margins = []
+    for answered, unanswered in TWINS:
+        found = []
+        for question in (answered, unanswered):
+            human = HumanMessage(prompts.documents_question(question=question, passages=[passage]))
+            said = speaker.sense([SystemMessage(prompts.DOCUMENTS_SYSTEM), human], ["yes", "no"], probe=PROBE, closely=question)
+            assert said.log_odds is not None
+            assert len(said.surprises) == default_chat.count_tokens(question)
+            found.append(said.log_odds)
+        margins.append(found[0] - found[1])
+    assert sum(margin > 0 for margin in margins) >= 4, margins
+    assert sum(margins) / len(margins) > 1, margins

@@ -17,7 +17,7 @@ from tests.test_project_licences import shipped
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-BINARY = {".pdf", ".docx", ".png", ".db", ".ico", ".gguf", ".onnx"}
+BINARY = {".pdf", ".docx", ".png", ".db", ".ico", ".gguf", ".onnx", ".npz"}
 
 # Written so that this file does not match itself.
 REGISTRIES = r"py[p]i\.org|pythonhosted[.]org|registry\.npm[j]s|deb\.debian[.]org|conda\.anaconda[.]org"

