@@ -106,8 +106,9 @@ def test_a_choice_comes_with_what_the_probe_finds(qwen: Engine, tmp_path: Path, 
         found = qwen.choose(Call(prompt(qwen, question), probe="shop"), ["yes", "no"], Cost())
         assert sum(found.probabilities) == pytest.approx(1)
         assert found.log_odds == pytest.approx(wanted, abs=0.3)
-    unknown = qwen.choose(Call(prompt(qwen, "Is the shop open on Monday?"), probe="nobody fitted it"), ["yes", "no"], Cost())
+    unknown = qwen.choose(Call(prompt(qwen, "Is the shop open on Monday?"), probe="nobody fitted it", closely=12), ["yes", "no"], Cost())
     assert unknown.log_odds is None
+    assert unknown.surprises == ()
     chat = LlamaChat(engine=qwen, queue=FairQueue(4))
     message = chat.invoke([SystemMessage("You answer questions about a shop in one short sentence."), HumanMessage("Do ships sail at night?")], choices=["yes", "no"], probe="shop")
     assert message.response_metadata["log_odds"] == pytest.approx(-1.0, abs=0.3)

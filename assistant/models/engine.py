@@ -57,7 +57,7 @@ class Call:
     """One call: the prompt, whose it is, and how to write. A `grammar` (GBNF) holds what is written, not the prompt's end.
 
     For choices a `probe` may be named, which looks into the model, and the last `closely` tokens of the prompt are read such
-    that it is known how surprising they were.
+    that it is known how surprising they were; where this model has no probe of that name, they are not.
     """
 
     prompt: Prompt
@@ -120,9 +120,11 @@ class Engine:
         if not tokens or not all(tokens):
             raise ValueError("Choices must not be empty.")
         started = time.perf_counter()
+        probe = self._probe(call.probe)
+        if call.probe and probe is None:
+            call = replace(call, closely=0)  # it costs time, and nobody would look at it
         with self._working(call, 0, cost) as working:
             cost.first_token_seconds, cost.written_tokens = time.perf_counter() - started, 1
-            probe = self._probe(call.probe)
             values = self._reader.values(working, TOKENS) if probe else None
             log_odds = probe.log_odds(values) if probe and values is not None else None
             firsts = [each[0] for each in tokens]

@@ -42,6 +42,7 @@ class Weights:
         self.n_vocab: int = self.library.llama_vocab_n_tokens(self.vocab)
         self.trained_context: int = self.library.llama_model_n_ctx_train(self.model)
         self._lock = threading.Lock()
+        self._fingerprint: str | None = None
 
     @property
     def name(self) -> str:
@@ -74,8 +75,10 @@ class Weights:
         return not (self.library.llama_model_is_recurrent(self.model) or self.library.llama_model_is_hybrid(self.model))
 
     def fingerprint(self) -> str:
-        """`fingerprint` of the file."""
-        return fingerprint(self.path)
+        """`fingerprint` of the file, read once: it may be gone later, while its pages are still mapped."""
+        if self._fingerprint is None:
+            self._fingerprint = fingerprint(self.path)
+        return self._fingerprint
 
     def metadata(self, key: str) -> str:
         """A value of the file's metadata as text, empty when it is not there."""
