@@ -19,7 +19,7 @@ import numpy as np
 from stores import passages, renewal
 from stores.errors import IndexUnreachable, NotFound, StoreUnavailable
 from stores.folders import resolve
-from stores.fusion import ranked, without_repeats
+from stores.fusion import without_repeats
 from stores.ingestion import Ingestion, Limits, discard
 from stores.orders import without
 from stores.postings import Postings
@@ -53,7 +53,7 @@ class Documents:
         max_megabytes: float = 50.0,
         max_pages: int = 2000,
         chunk_tokens: int = 220,
-        candidates: int = 60,
+        candidates: int = 100,
         longest_query: int = 4000,
         max_seconds: float = 600.0,
         max_memory_megabytes: float = 2000.0,
@@ -207,10 +207,11 @@ class Documents:
             near = passages.near(live.collection, vector, user=user, share=self._postings.share(user=user), limit=limit, only=only, needed=not words)
         chunks = passages.chunks_by_id(self._registry, list(near | words), user=user, only=only)
         words = {key: score for key, score in words.items() if key in chunks}
-        scores, similarity = found_by(mode, words, vector, {key: chunk.vector for key, chunk in chunks.items()})
-        if mode == "reranked" and self._rerank:
-            scores = reranked(self._rerank, query, scores, {key: without(chunks[key].text) for key in ranked(scores)[:RERANKED]})
-        best = without_repeats((chunks[key] for key in ranked(scores)), lambda chunk: chunk.text)[:k]
+        vectors = {key: chunk.vector for key, chunk in chunks.items()}
+        scores, similarity = found_by(mode, words, vector, vectors)
+        if mode == "reranked":
+            scores = reranked(self._rerank, query, scores, vectors, {key: without(chunks[key].text) for key in list(scores)[:RERANKED]})
+        best = without_repeats((chunks[key] for key in scores), lambda chunk: chunk.text)[:k]
         return [chunk.passage(score=scores[chunk.id], similarity=similarity[chunk.id]) for chunk in best]
 
     def alike(self, query: str, texts: Sequence[str]) -> list[float]:

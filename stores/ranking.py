@@ -14,20 +14,28 @@ from stores.values import Rerank
 Vector = npt.NDArray[np.float32]
 Mode = Literal["reranked", "hybrid", "dense", "keyword"]
 RERANKED = 10
-"""Passages that are looked at again, word by word. Of 500 SQuAD questions 0.880 had the right passage first without it, 0.892 with it
-(16 or 40 passages gave no more). On Cranfield it gave nothing: nDCG@10 0.556 with it, 0.557 without."""
+"""Passages that are looked at again, word by word."""
+LEADING = 2
+"""So many of them lead; behind them the order is that of `smoothed`. The first passage for a question about one fact is found by its words,
+what else there is on a subject by its neighbours. nDCG@10 on Cranfield, CACM, and of 700 SQuAD questions with the right passage first:
+before 0.556, 0.563, 0.934 (0.871); smoothing alone 0.585, 0.564, 0.903 (0.840); words alone 0.551, 0.555, 0.940 (0.884); so 0.580, 0.567,
+0.938 (0.884). Three that lead: 0.577, 0.562, 0.939."""
+WORDS = 0.65
+"""What the words count beside the score. 0.4 had 0.871 of those passages first, 0.5 0.880, 0.7 0.889 and on Cranfield 0.004 less."""
 FED_BACK, FEEDBACK = 3, 0.3
 """The passages found first that the query's vector is moved towards, and how far. nDCG@10 on Cranfield 0.547 without, 0.556 with; of 500 SQuAD
 questions 0.898 and 0.892 had the right passage first. Moved by 0.6: 0.558 and 0.888."""
+NEIGHBOURS, SMOOTHING, SHARPNESS = 5, 0.6, 4
+"""A passage's score is half its own, half that of the five found passages nearest to it, by the fourth power of their cosine."""
 
 
 def found_by(mode: Mode, words: Mapping[str, float], query: Vector | None, vectors: Mapping[str, Vector]) -> tuple[dict[str, float], dict[str, float]]:
-    """One score for each of those that were found, 0 to 1, and how near each is to the query, a cosine (0 where the query has no vector)."""
+    """One score for each of those that were found, 0 to 1, best first, and how near each is to the query, a cosine (0 where the query has no vector)."""
     similarity = near(query, vectors) if query is not None else dict.fromkeys(vectors, 0.0)
     scores = combined(mode, words, similarity)
     if query is not None and mode in ("hybrid", "reranked"):
         scores = combined(mode, words, near(moved(query, scores, vectors), vectors))
-    return scores, similarity
+    return {key: scores[key] for key in ranked(scores)}, similarity
 
 
 def near(query: Vector, vectors: Mapping[str, Vector]) -> dict[str, float]:
@@ -54,10 +62,34 @@ def moved(query: Vector, scores: Mapping[str, float], vectors: Mapping[str, Vect
     return np.asarray(towards / np.linalg.norm(towards), np.float32)
 
 
-def reranked(rerank: Rerank, query: str, scores: Mapping[str, float], texts: Mapping[str, str]) -> dict[str, float]:
-    """The first few weighed again by their single words; the others stay behind them, in their order."""
+def smoothed(scores: Mapping[str, float], vectors: Mapping[str, Vector]) -> dict[str, float]:
+    """Scores in which those of the nearest others count too (Diaz, "Regularizing query-based retrieval scores", 2007).
+
+    What answers one question lies together: a passage among good ones rises, one that shares only words with the query falls.
+    """
+    if len(scores) < 2:
+        return dict(scores)
+    keys = list(scores)
+    own, stacked = np.array([scores[key] for key in keys], np.float32), np.stack([vectors[key] for key in keys])
+    alike = stacked @ stacked.T
+    np.fill_diagonal(alike, -1)
+    near_by = np.argpartition(-alike, min(NEIGHBOURS, len(keys) - 1) - 1, axis=1)[:, :NEIGHBOURS]
+    shares = np.take_along_axis(alike, near_by, axis=1).clip(1e-3) ** SHARPNESS
+    theirs = (shares * own[near_by]).sum(axis=1) / shares.sum(axis=1)
+    return dict(zip(keys, ((1 - SMOOTHING) * own + SMOOTHING * theirs).tolist(), strict=True))
+
+
+def reranked(rerank: Rerank | None, query: str, scores: Mapping[str, float], vectors: Mapping[str, Vector], texts: Mapping[str, str]) -> dict[str, float]:
+    """The first few weighed again by their single words, the best of them in front, the others as `smoothed` has them; best first.
+
+    A score says how good a passage itself is, but no more than the one before it has. `texts` are those of the first `RERANKED` at least.
+    """
     first = ranked(scores)[:RERANKED]
-    words = dict(zip(first, rerank(query, [texts[key] for key in first]), strict=True))
-    again = weighted([(scaled({key: scores[key] for key in first}), 0.6), (scaled(words), 0.4)])
+    words = dict(zip(first, rerank(query, [texts[key] for key in first]), strict=True)) if rerank else {key: scores[key] for key in first}
+    again = weighted([(scaled({key: scores[key] for key in first}), 1 - WORDS), (scaled(words), WORDS)])
     least = min(again.values(), default=0.0)
-    return {key: again.get(key, score * least) for key, score in scores.items()}
+    leading = ranked(again)[:LEADING]
+    found, most = dict[str, float](), 1.0
+    for key in dict.fromkeys(leading + ranked(smoothed(scores, vectors))):
+        found[key] = most = min(most, again.get(key, scores[key] * least))
+    return found

@@ -1,0 +1,63 @@
+"""How passages are put in order: by themselves, by their words, by their neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from stores.ranking import LEADING, RERANKED, Vector, found_by, reranked, smoothed
+
+
+def unit(*parts: float) -> Vector:
+    vector = np.array(parts, np.float32)
+    return vector / np.linalg.norm(vector)
+
+
+def test_a_passage_among_good_ones_rises_above_one_that_shares_only_words_with_the_query() -> None:
+    good = {f"good{number}": unit(1, 0.1 * number, 0) for number in range(5)}
+    stray = {f"stray{number}": unit(0, 0.1 * number, 1) for number in range(5)}
+    scores = {**dict.fromkeys(good, 0.9), **dict.fromkeys(stray, 0.2), "good4": 0.5, "stray4": 0.6}
+    found = smoothed(scores, {**good, **stray})
+    assert found["good4"] > found["stray4"]
+    assert found["good0"] > found["good4"]
+    assert max(found.values()) <= 0.9
+    assert min(found.values()) >= 0.2
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 6, 40])
+def test_any_number_of_passages_is_smoothed_and_put_in_order(count: int) -> None:
+    vectors = {str(at): unit(1, at, 0) for at in range(count)}
+    scores = {key: 1 / (1 + at) for at, key in enumerate(vectors)}
+    assert smoothed(scores, vectors).keys() == scores.keys()
+    found = reranked(lambda query, texts: [0.0] * len(texts), "q", scores, vectors, dict.fromkeys(vectors, "text"))
+    assert found.keys() == scores.keys()
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+
+
+def test_vectors_that_point_away_from_each_other_leave_finite_scores() -> None:
+    found = smoothed({"a": 1.0, "b": 0.5}, {"a": unit(1, 0), "b": unit(-1, 0)})
+    assert all(np.isfinite(score) for score in found.values())
+
+
+def test_those_whose_words_fit_lead_and_without_words_the_best_themselves_do() -> None:
+    vectors = {f"{at:02}": unit(1, at / 10, 0) for at in range(20)}
+    scores = {key: 1 - at / 40 for at, key in enumerate(vectors)}
+    asked: list[Sequence[str]] = []
+
+    def rerank(query: str, texts: Sequence[str]) -> list[float]:
+        asked.append(texts)
+        return [float(text == "here") for text in texts]
+
+    texts = {key: "here" if key == "05" else "elsewhere" for key in vectors}
+    assert next(iter(reranked(rerank, "q", scores, vectors, texts))) == "05"
+    assert [len(texts) for texts in asked] == [RERANKED]
+    assert list(reranked(None, "q", scores, vectors, texts))[:LEADING] == ["00", "01"]
+
+
+def test_what_is_found_comes_best_first() -> None:
+    vectors = {"near": unit(1, 0.1), "far": unit(0, 1), "between": unit(1, 1)}
+    scores, similarity = found_by("dense", {}, unit(1, 0), vectors)
+    assert list(scores) == ["near", "between", "far"]
+    assert similarity["near"] > similarity["between"] > similarity["far"]
