@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langgraph.runtime import Runtime
 
 from graphs import prompts
-from graphs.enough import enough
+from graphs.enough import enough, reading
 from graphs.evidence import parts
 from graphs.grounding import cite, sentences, stands_on_rows, support, without_currency
 from graphs.hop import follow, leads
@@ -169,8 +169,7 @@ def _say_passages(question: str, turn: Turn, passages: Sequence[Passage], earlie
     passages = [passage for passage in passages if passage.text]
     if not passages:
         return []
-    human = HumanMessage(prompts.documents_question(question=question, passages=passages, earlier=earlier))
-    messages: list[BaseMessage] = [SystemMessage(prompts.DOCUMENTS_SYSTEM), human]
+    messages = reading(question, passages, earlier)
     if not enough(messages, question, passages, turn):
         return []
     pieces = turn.speaker.stream([*messages, AIMessage("yes\n")], max_tokens=turn.bounds.max_tokens // 2)

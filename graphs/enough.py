@@ -11,8 +11,9 @@ import re
 from collections.abc import Sequence
 from math import log
 
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
+from graphs import prompts
 from graphs.grounding import split, words
 from graphs.speaking import Sensed
 from graphs.turn import Documents, Turn
@@ -46,6 +47,12 @@ SENTENCES = 40
 _POLAR = re.compile(
     r"(is|are|was|were|do|does|did|has|have|had|can|could|may|must|shall|should|will|would|am)\b", re.IGNORECASE
 )
+
+
+def reading(question: str, passages: Sequence[Passage], earlier: str | None = None) -> list[BaseMessage]:
+    """The prompt in which passages are read for a question. It is what the probe knows: another one needs another probe."""
+    human = HumanMessage(prompts.documents_question(question=question, passages=passages, earlier=earlier))
+    return [SystemMessage(prompts.DOCUMENTS_SYSTEM), human]
 
 
 def enough(messages: Sequence[BaseMessage], question: str, passages: Sequence[Passage], turn: Turn) -> bool:
