@@ -67,8 +67,9 @@ def relevance(state: State, runtime: Runtime[Turn]) -> State:
 
 def _told_by_passages(state: State, turn: Turn) -> bool:
     """Whether passages hold the answer to what does not seem to belong here; they are read only where one is near."""
-    question, nearest = state["question"], state["nearest"]
-    if not nearest or nearest[0].similarity < NEARBY or leans(question):
+    question = state["question"]
+    follows = leans(question) and previous_question(state["recent"])
+    if follows or max((passage.similarity for passage in state["nearest"]), default=0.0) < NEARBY:
         return False
     passages = [passage for passage in relevant(search(turn, question)) if passage.text]
     return bool(passages) and enough(reading(question, passages), question, passages, turn)
