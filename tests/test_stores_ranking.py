@@ -53,7 +53,16 @@ def test_those_whose_words_fit_lead_and_without_words_the_best_themselves_do() -
     texts = {key: "here" if key == "05" else "elsewhere" for key in vectors}
     assert next(iter(reranked(rerank, "q", scores, vectors, texts))) == "05"
     assert [len(texts) for texts in asked] == [RERANKED]
-    assert list(reranked(None, "q", scores, vectors, texts))[:LEADING] == ["00", "01"]
+    assert list(reranked(None, "q", scores, vectors, texts))[:LEADING] == ["00", "01", "02", "03"]
+
+
+def test_those_that_fit_far_worse_than_the_best_do_not_lead() -> None:
+    """They stand where their neighbours put them: the second best, which lies among bad ones, behind those of the good group."""
+    good, bad = {f"good{at}": unit(1, 0.01 * at, 0) for at in range(9)}, {f"bad{at}": unit(0, 0.01 * at, 1) for at in range(9)}
+    scores = {**dict.fromkeys(good, 0.7), **dict.fromkeys(bad, 0.1), "good0": 1.0, "bad0": 0.75}
+    found = list(reranked(None, "q", scores, good | bad, dict.fromkeys(scores, "")))
+    assert found[0] == "good0"
+    assert found.index("bad0") == len(good)
 
 
 def test_what_is_found_comes_best_first() -> None:
