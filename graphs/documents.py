@@ -24,18 +24,24 @@ def documents(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
     """The passages to answer from; `recall` has looked at the same question, but not word by word."""
     turn = runtime.context
     with turn.step("documents") as detail:
-        within = _within(state["question"], turn)
-        passages = _found(state, turn, within)
+        passages, within, elsewhere = found(state, turn)
         if within:
-            detail.append(f"searched {within} only" if passages else f"nothing in {within}, so all were searched")
-        if within and not passages:
-            passages = _found(state, turn, None)
+            detail.append(f"nothing in {within}, so all were searched" if elsewhere else f"searched {within} only")
         names = list(dict.fromkeys(p.document for p in passages))
         orders = sum(len(p.orders) for p in passages)
         detail.append(f"{len(passages)} passages from {', '.join(names)}" if passages else "nothing found")
         if orders:
             detail.append(f"{orders} {'place' if orders == 1 else 'places'} in them that {'addresses' if orders == 1 else 'address'} the assistant set aside")
         return {"passages": passages}
+
+
+def found(state: State, turn: Turn) -> tuple[list[Passage], Within | None, bool]:
+    """The passages for a question; where it limits the search, and whether there was nothing and they are from elsewhere."""
+    within = _within(state["question"], turn)
+    passages = _found(state, turn, within)
+    if within and not passages:
+        return _found(state, turn, None), within, True
+    return passages, within, False
 
 
 def _within(question: str, turn: Turn) -> Within | None:

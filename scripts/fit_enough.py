@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
 from assistant import Assistant, Settings
 from assistant.evaluation.documents import write_documents
@@ -26,7 +25,7 @@ from assistant.models.chat import turns
 from assistant.models.engine import Call
 from assistant.models.probes import Probe, Values
 from assistant.sample import workspace as sample
-from graphs import enough, prompts
+from graphs import enough
 from graphs.documents import relevant
 from graphs.recall import safe
 from graphs.speaking import Meter, Speaker
@@ -34,7 +33,7 @@ from graphs.speaking import Meter, Speaker
 ROOT = Path(__file__).resolve().parent
 SAMPLE = "cooperative"
 LOST = 0.10
-"""The share of what can be answered that may be declined, in the sets given beside the own one, which was made to be hard."""
+"""The share of what can be answered that may be declined: in the sets given beside the own one, which was made to be hard, or else in that."""
 FIRST, END = 16, 24
 """The layers that the probe looks at. Of the 28, those from 16 to 23 know the most."""
 RIDGE = 1.0
@@ -94,8 +93,7 @@ def heard(asked: Sequence[Line], paths: Sequence[Path], folder: Path) -> Iterato
             passages = [p for p in relevant([safe(p) for p in assistant.documents.search(question, k=settings.documents.passages)]) if p.text]
             if not passages:  # declined whatever the model says
                 continue
-            human = HumanMessage(prompts.documents_question(question=question, passages=passages))
-            messages: list[BaseMessage] = [SystemMessage(prompts.DOCUMENTS_SYSTEM), human]
+            messages = enough.reading(question, passages)
             said = speaker.sense(messages, ["yes", "no"], closely=question)
             values = chat.engine.values(Call(chat.engine.template.prompt(turns(messages)), user="fit"))
             found = {"yes": said.probabilities["yes"], "surprise": enough.surprise(said)}
@@ -213,7 +211,9 @@ def _write(path: Path, found: Iterator[Heard]) -> None:
             lines.append(json.dumps(line, ensure_ascii=False))
             values.append(kept[:, [0, -1]])
     finally:  # what was heard before an interruption is kept
-        np.savez(path, lines=np.array(lines), values=np.stack(values))
+        print(f"{len(lines)} questions")
+        if lines:
+            np.savez(path, lines=np.array(lines), values=np.stack(values))
 
 
 if __name__ == "__main__":

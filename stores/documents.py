@@ -209,10 +209,12 @@ class Documents:
         words = {key: score for key, score in words.items() if key in chunks}
         vectors = {key: chunk.vector for key, chunk in chunks.items()}
         scores, similarity = found_by(mode, words, vector, vectors)
+        unique = [chunk.id for chunk in without_repeats((chunks[key] for key in scores), lambda chunk: chunk.text)]
+        scores = {key: scores[key] for key in unique}
         if mode == "reranked":
-            scores = reranked(self._rerank, query, scores, vectors, {key: without(chunks[key].text) for key in list(scores)[:RERANKED]})
-        best = without_repeats((chunks[key] for key in scores), lambda chunk: chunk.text)[:k]
-        return [chunk.passage(score=scores[chunk.id], similarity=similarity[chunk.id]) for chunk in best]
+            texts = {key: without(chunks[key].text) for key in unique[:RERANKED]} if self._rerank else {}
+            scores = reranked(self._rerank, query, scores, vectors, texts)
+        return [chunks[key].passage(score=scores[key], similarity=similarity[key]) for key in list(scores)[:k]]
 
     def alike(self, query: str, texts: Sequence[str]) -> list[float]:
         """How near each text is to a query in meaning, the cosine of their vectors; 0 where the vectors' model is gone."""

@@ -531,23 +531,36 @@ def test_off_topic_gets_a_joke_and_a_way_back_without_the_model() -> None:
 
 @dataclass
 class Nearby(FakeDocuments):
-    """Documents that are as near to every question as is said."""
+    """Documents of which the last that is found is as near to every question as is said, and the others are not near."""
 
     near: float = 0.4
 
     def search(self, query: str, **options: Any) -> list[Passage]:
-        return [replace(passage, similarity=self.near) for passage in super().search(query, **options)]
+        passages = super().search(query, **options)
+        return [replace(passage, similarity=self.near if passage is passages[-1] else 0.1) for passage in passages]
 
 
 @pytest.mark.parametrize(("near", "told", "calls"), [(0.4, "yes", 4), (0.4, "no", 2), (0.3, "yes", 1)])
 def test_what_seems_off_topic_is_looked_up_where_a_passage_is_near(near: float, told: str, calls: int) -> None:
     bench = Bench()
-    bench.documents = Nearby([WARRANTY], near=near)
+    bench.documents = Nearby([replace(WARRANTY, id="0", text="Bells are loud."), WARRANTY], near=near)
     bench.model.pick("off_topic", told, told).say("Every repair carries a warranty of 24 months.")
     state = bench.ask("How long does the guarantee of a mechanic run?")
     assert bench.turn.meter.model_calls == calls
     assert state["route"] == ("documents" if calls == 4 else "off_topic")
     assert ("24 months" in bench.text) == (calls == 4)
+
+
+def test_what_follows_on_something_and_what_has_no_text_is_not_looked_up() -> None:
+    bench = Bench()
+    bench.documents = Nearby([replace(WARRANTY, text="")])
+    bench.model.pick("off_topic")
+    assert bench.ask("How long does the guarantee of a mechanic run?")["route"] == "off_topic"
+    bench.documents = Nearby([WARRANTY])
+    bench.history.messages = _answered(None)
+    bench.model.pick("off_topic")
+    assert bench.ask("And how tall is that?")["route"] == "off_topic"
+    assert bench.turn.meter.model_calls == 1
 
 
 def _answered(sql: str | None) -> list[Message]:

@@ -483,6 +483,27 @@ def test_the_real_model_finds_by_meaning(tmp_path: Path, embed: Embed) -> None:
     index.close()
 
 
+def test_copies_of_one_text_take_one_place(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for number in range(12):
+        (folder / f"copy{number}.txt").write_text("The gate is closed at night by the porter.\n")
+    (folder / "other.txt").write_text("By the way, the porter has closed the northern gate for repairs.\n")
+    asked: list[int] = []
+
+    def rerank(query: str, texts: Sequence[str]) -> list[float]:
+        asked.append(len(texts))
+        return [1.0] * len(texts)
+
+    index = Index(tmp_path / "home", rerank=rerank)
+    index.documents.add(folder)
+    found = index.documents.search("Who has closed the gate?", k=5)
+    index.close()
+    assert asked == [2]
+    assert [passage.document.startswith("copy") for passage in found].count(True) == 1
+    assert len(found) == 2
+
+
 def test_the_first_few_are_ranked_again_and_the_best_of_them_leads(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()

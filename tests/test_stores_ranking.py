@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from stores.ranking import LEADING, RERANKED, Vector, found_by, reranked, smoothed
+from stores.ranking import LEADING, RERANKED, SMOOTHED, Vector, found_by, reranked, smoothed
 
 
 def unit(*parts: float) -> Vector:
@@ -36,9 +36,28 @@ def test_any_number_of_passages_is_smoothed_and_put_in_order(count: int) -> None
     assert list(found.values()) == sorted(found.values(), reverse=True)
 
 
-def test_vectors_that_point_away_from_each_other_leave_finite_scores() -> None:
-    found = smoothed({"a": 1.0, "b": 0.5}, {"a": unit(1, 0), "b": unit(-1, 0)})
-    assert all(np.isfinite(score) for score in found.values())
+def test_what_has_nothing_near_it_keeps_its_score() -> None:
+    axes = {str(at): axis for at, axis in enumerate(np.eye(12, dtype=np.float32))}
+    scores = {key: 1 / (1 + at) for at, key in enumerate(axes)}
+    assert smoothed(scores, axes) == pytest.approx(scores)
+    opposite = {"a": unit(1, 0), "b": unit(-1, 0)}
+    assert smoothed({"a": 1.0, "b": 0.5}, opposite) == pytest.approx({"a": 1.0, "b": 0.5})
+
+
+def test_of_two_versions_of_one_text_the_better_stays_before_the_other() -> None:
+    """They are nearest to each other; their scores come together, and do not change places."""
+    others = {f"other{at}": unit(1, at, 0, 0) for at in range(20)}
+    scores = {**dict.fromkeys(others, 0.3), "new": 0.9, "old": 0.6}
+    for vectors in (others | {"new": unit(0, 0, 1, 0.1), "old": unit(0, 0, 1, -0.1)}, {"new": unit(0, 1), "old": unit(0.1, 1)}):
+        found = smoothed({key: scores[key] for key in vectors}, vectors)
+        assert 0.9 > found["new"] > found["old"] > 0.6
+
+
+def test_the_rest_follows_in_its_own_order() -> None:
+    vectors = {f"{at:03}": unit(1, at, 0) for at in range(SMOOTHED + 30)}
+    scores = {key: 1 / (1 + at) for at, key in enumerate(vectors)}
+    assert len(smoothed(scores, vectors)) == SMOOTHED
+    assert list(reranked(None, "q", scores, vectors, {}))[SMOOTHED:] == list(vectors)[SMOOTHED:]
 
 
 def test_those_whose_words_fit_lead_and_without_words_the_best_themselves_do() -> None:
