@@ -164,9 +164,9 @@ class Documents:
     # Finding
 
     def search(self, query: str, *, user: str = "local", k: int = 5, mode: Mode = "reranked", within: Within | None = None) -> list[Passage]:
-        """The `k` passages that answer a query best, among those for everybody and the user's own; `score` is 0 to 1.
+        """The `k` passages that answer a query best, best first, of those for everybody and the user's own, in documents that `within` names.
 
-        `within` limits them to documents of a folder, a type or a time.
+        `score`, 0 to 1, says how good one is by itself.
         """
         query = query[: self._longest_query].strip()
         only = None if within is None else [document.id for document in self.all(user=user) if within.holds(document)]
@@ -209,11 +209,9 @@ class Documents:
         words = {key: score for key, score in words.items() if key in chunks}
         vectors = {key: chunk.vector for key, chunk in chunks.items()}
         scores, similarity = found_by(mode, words, vector, vectors)
-        unique = [chunk.id for chunk in without_repeats((chunks[key] for key in scores), lambda chunk: chunk.text)]
-        scores = {key: scores[key] for key in unique}
+        scores = {chunk.id: scores[chunk.id] for chunk in without_repeats((chunks[key] for key in scores), lambda chunk: chunk.text)}
         if mode == "reranked":
-            texts = {key: without(chunks[key].text) for key in unique[:RERANKED]} if self._rerank else {}
-            scores = reranked(self._rerank, query, scores, vectors, texts)
+            scores = reranked(self._rerank, query, scores, vectors, {key: without(chunks[key].text) for key in list(scores)[:RERANKED]})
         return [chunks[key].passage(score=scores[key], similarity=similarity[key]) for key in list(scores)[:k]]
 
     def alike(self, query: str, texts: Sequence[str]) -> list[float]:

@@ -83,14 +83,13 @@ def reranked(rerank: Rerank | None, query: str, scores: Mapping[str, float], vec
     """The first few weighed again by their single words where `rerank` can, the best of them in front (`LEADING`), then those that `smoothed`
     puts in order, then the rest; best first.
 
-    A score says how good a passage itself is, but no more than the one before it has. `texts` are those of the first `RERANKED`.
+    A score says how good a passage is by itself, so one that its neighbours brought forward may have less than the one behind it; the first
+    has the most. `texts` are those of the first `RERANKED`.
     """
     first = ranked(scores)[:RERANKED]
     words = dict(zip(first, rerank(query, [texts[key] for key in first]), strict=True)) if rerank else {key: scores[key] for key in first}
     again = weighted([(scaled({key: scores[key] for key in first}), 1 - WORDS), (scaled(words), WORDS)])
     least, best = min(again.values(), default=0.0), max(again.values(), default=0.0)
     leading = [key for key in ranked(again)[:LEADING] if again[key] >= NEARLY * best]
-    found, most = dict[str, float](), 1.0
-    for key in dict.fromkeys([*leading, *ranked(smoothed(scores, vectors)), *ranked(scores)]):
-        found[key] = most = min(most, again.get(key, scores[key] * least))
-    return found
+    order = dict.fromkeys([*leading, *ranked(smoothed(scores, vectors)), *ranked(scores)])
+    return {key: again.get(key, scores[key] * least) for key in order}

@@ -524,5 +524,4 @@ def test_the_first_few_are_ranked_again_and_the_best_of_them_leads(tmp_path: Pat
     assert again[0].id == plain[RERANKED - 1].id
     assert {p.id for p in again} == {p.id for p in plain}
     scores = [p.score for p in again]
-    assert scores == sorted(scores, reverse=True)
-    assert 0 <= scores[-1] <= scores[0] <= 1
+    assert 0 <= min(scores) <= max(scores) == scores[0] <= 1
