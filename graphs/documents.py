@@ -24,9 +24,9 @@ def documents(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
     """The passages to answer from; `recall` has looked at the same question, but not word by word."""
     turn = runtime.context
     with turn.step("documents") as detail:
-        passages, within, elsewhere = found(state, turn)
-        if within:
-            detail.append(f"nothing in {within}, so all were searched" if elsewhere else f"searched {within} only")
+        passages, where = found(state, turn)
+        if where:
+            detail.append(where)
         names = list(dict.fromkeys(p.document for p in passages))
         orders = sum(len(p.orders) for p in passages)
         detail.append(f"{len(passages)} passages from {', '.join(names)}" if passages else "nothing found")
@@ -35,13 +35,13 @@ def documents(state: State, runtime: Runtime[Turn]) -> dict[str, object]:
         return {"passages": passages}
 
 
-def found(state: State, turn: Turn) -> tuple[list[Passage], Within | None, bool]:
-    """The passages for a question; where it limits the search, and whether there was nothing and they are from elsewhere."""
+def found(state: State, turn: Turn) -> tuple[list[Passage], str]:
+    """The passages for a question, and a word on where was searched if the question limits that."""
     within = _within(state["question"], turn)
     passages = _found(state, turn, within)
-    if within and not passages:
-        return _found(state, turn, None), within, True
-    return passages, within, False
+    if within is None:
+        return passages, ""
+    return (passages, f"searched {within} only") if passages else (_found(state, turn, None), f"nothing in {within}, so all were searched")
 
 
 def _within(question: str, turn: Turn) -> Within | None:

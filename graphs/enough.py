@@ -30,7 +30,8 @@ ENOUGH = -0.38
 
 Fitted on 2,919 questions of scripts/enough and, what the probe is weighed with, on 166 of SQuAD outside the sample, of which at most 0.10 of
 the answerable were to be declined. Without the text that was judged it declines 0.88 of the unanswerable and 0.07 of the answerable of the
-workspaces, 0.77 and 0.17 of the texts, which were made to be hard; 0.59 and 0.10 of SQuAD (AUC 0.85, of the "yes" alone 0.75). Their passages were found before neighbours counted."""
+workspaces, 0.77 and 0.17 of the texts, which were made to be hard; 0.59 and 0.10 of SQuAD (AUC 0.85, of the "yes" alone 0.75). Their
+passages were found before neighbours counted."""
 
 # For a model without a probe:
 NEAR = 5.7

@@ -1,6 +1,6 @@
 """Fit the probe that graphs/enough.py asks, and what it weighs that with: do the passages tell the answer?
 
-uv run python scripts/fit_enough.py record OUT.npz             ask about the questions of scripts/enough (two hours on two cores)
+uv run python scripts/fit_enough.py record OUT.npz             ask about the questions of scripts/enough (hours on two cores)
 uv run python scripts/fit_enough.py record OUT.npz PARAGRAPHS QUESTIONS SAMPLE [N]   ask N of a SQuAD-like set (120), without those of its sample
 uv run python scripts/fit_enough.py fit OUT.npz [OTHER.npz…]   fit the probe on the first and write it; fit what it is weighed with on all, print it and how it does
 """
@@ -159,7 +159,8 @@ def report(recorded: Path, others: Sequence[Path]) -> None:
     # Scaled such that the probe counts 1 beside the others.
     probe = Probe(FIRST, (weights * slope).reshape(END - FIRST, 2, -1), bias * slope + start)
     whole = [_rows(lines, probed) @ [slope, *rest] + start for _, lines, probed in sets]
-    least = min(float(np.quantile(scores[_right(lines)], LOST)) for scores, (_, lines, _) in list(zip(whole, sets, strict=True))[len(others) > 0 :])
+    bars = [float(np.quantile(scores[_right(lines)], LOST)) for scores, (_, lines, _) in zip(whole, sets, strict=True)]
+    least = min(bars[1:] or bars)
     print(f"written: {probe.save(enough.PROBE, _fingerprint()).name}\nSURPRISE = {rest[0]:.2f}\nYES = {rest[1]:.2f}\nENOUGH = {least:.2f}")
     for scores, (name, lines, probed) in zip(whole, sets, strict=True):
         right, yes = _right(lines), _rows(lines, probed)[:, 2]
